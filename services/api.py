@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the agent and its clients say to each other: types only, over HTTP on a UNIX socket.
+
+Console and command line know the appliance through these types alone, so a new client
+needs nothing but this module and the socket. Routes are listed in `services.agent.routes`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from services.model import Document, ServerState
+
+API_VERSION = 1
+
+
+class Wire(BaseModel):
+    """Base of every message: immutable; unknown fields are ignored, so that a console one
+    version older still reads a newer agent."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class AccessRole(StrEnum):
+    """What an account may do; each includes those after it."""
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    """Drain, halt, online."""
+    VIEWER = "viewer"
+    SETUP = "setup"
+    """Network settings only."""
+
+
+class Health(StrEnum):
+    """The word on the chip; the guide's colours: green, yellow, red, blue."""
+
+    UP = "UP"
+    WARN = "WARN"
+    """Service: some server failed, others answer."""
+    DOWN = "DOWN"
+    HALT = "HALT"
+    """Server: taken offline on purpose, at once."""
+    DRAIN = "DRAIN"
+    """Server: taken offline on purpose, finishing its connections."""
+    OFF = "OFF"
+    """Service: every server was taken offline on purpose, or it has none."""
+
+
+class ServerStatus(Wire):
+    """One real server, live."""
+
+    id: int
+    label: str
+    address: str
+    port: int
+    weight: int
+    state: ServerState
+    """What the administrator wants."""
+    health: Health
+    reason: str
+    """Why it is so, in words, e.g. "connection refused" or "answer 503"; may be empty."""
+    connections: int
+    queued: int
+    sessions_total: int
+    sessions_per_s: float
+    bytes_per_s: float
+    """Both directions."""
+    check_ms: int | None
+    """Duration of the last check."""
+    since_s: int
+    """Seconds since the last change of health."""
+
+
+class ServiceStatus(Wire):
+    """One virtual service, live."""
+
+    id: int
+    label: str
+    addresses: tuple[str, ...]
+    ports: str
+    kind: str
+    """As shown: "L7 http"."""
+    health: Health
+    reason: str
+    connections: int
+    sessions_total: int
+    sessions_per_s: float
+    bytes_per_s: float
+    servers: tuple[ServerStatus, ...]
+
+
+class InterfaceStatus(Wire):
+    """One network card, live."""
+
+    name: str
+    carrier: bool
+    mac: str
+    addresses: tuple[str, ...]
+    not_saved: tuple[str, ...]
+    """Addresses somebody added by hand: they are gone after a restart."""
+
+
+class UnitStatus(Wire):
+    """One daemon."""
+
+    name: str
+    running: bool
+    since_s: int
+    detail: str
+
+
+class ConfirmStatus(Wire):
+    """An applied change that rolls back by itself unless it is confirmed."""
+
+    revision: int
+    """The revision that comes back."""
+    seconds_left: int
+    who: str
+
+
+class NodeStatus(Wire):
+    """The appliance itself."""
+
+    hostname: str
+    role: str
+    """"master" or "slave"."""
+    active: bool
+    link: str
+    """"no peer" while the unit is single."""
+    version: str
+    revision: int
+    cpu_pct: float
+    memory_pct: float
+    uptime_s: int
+    connections: int
+    bytes_in_per_s: float
+    bytes_out_per_s: float
+    interfaces: tuple[InterfaceStatus, ...]
+    units: tuple[UnitStatus, ...]
+    notices: tuple[str, ...]
+    """What the administrator must know: a broken revision, a change undone, drift put right."""
+    confirm: ConfirmStatus | None = None
+
+
+class Status(Wire):
+    """Everything the Overview shows, from one moment."""
+
+    at: float
+    """Seconds since 1970."""
+    node: NodeStatus
+    services: tuple[ServiceStatus, ...]
+
+
+class WhoAmI(Wire):
+    """What the agent learnt from the socket about who is asking."""
+
+    user: str
+    role: AccessRole
+    draft: str
+    """Key of this console's draft."""
+
+
+class RevisionInfo(Wire):
+    """One applied document, without the document."""
+
+    number: int
+    at: float
+    who: str
+    why: str
+    sha256: str
+
+
+class Revision(Wire):
+    """One applied document."""
+
+    info: RevisionInfo
+    document: Document
+
+
+class Effect(StrEnum):
+    """What a change does to traffic, from mild to rough."""
+
+    NONE = "no effect on traffic"
+    RELOAD = "reload, no connection lost"
+    DROPS = "drops connections"
+    OUTAGE = "short outage"
+
+
+class PlannedChange(Wire):
+    """One step of a plan, in words."""
+
+    what: str
+    effect: Effect
+    connections: int = 0
+    """Live connections it drops."""
+
+
+class ProblemView(Wire):
+    """`services.errors.Problem` on the wire."""
+
+    path: tuple[str | int, ...]
+    what: str
+    do: str
+
+
+class ClashView(Wire):
+    """`services.errors.Clash` on the wire."""
+
+    key: str
+    what: str
+
+
+class PlanView(Wire):
+    """What an apply would do."""
+
+    changes: tuple[PlannedChange, ...]
+    diff: str
+    """Unified diff of the configuration, for people."""
+    files: str = ""
+    """Unified diff of the generated files."""
+
+    @property
+    def effect(self) -> Effect:
+        """The roughest effect in it."""
+        order = list(Effect)
+        return max((change.effect for change in self.changes), key=order.index, default=Effect.NONE)
+
+    @property
+    def connections(self) -> int:
+        """Live connections it drops, all changes together."""
+        return sum(change.connections for change in self.changes)
+
+
+class ApplyRequest(Wire):
+    """A whole document to become the running one."""
+
+    document: Document
+    base: int | None = None
+    """The revision it was made from; refused if the running one is another. None: whatever runs."""
+    why: str = ""
+    confirm_s: int | None = None
+    """Roll back by itself after so many seconds unless confirmed."""
+
+
+class Applied(Wire):
+    """What an apply did."""
+
+    revision: int
+    """The running revision now; while a confirmation is due, the one that comes back otherwise."""
+    changes: tuple[PlannedChange, ...]
+    confirm: ConfirmStatus | None = None
+
+
+class KnobRequest(Wire):
+    """Change a server's state or weight at run time, kept in the configuration."""
+
+    state: ServerState | None = None
+    weight: int | None = None
+    why: str = ""
+
+
+class Edit(Wire):
+    """One object changed in a draft.
+
+    The object travels whole, before and after, as JSON: `before` is what the person saw when
+    they opened the form, so the agent can tell who changed what underneath.
+    """
+
+    key: str
+    """`layer7/SERVICE`, `layer7/SERVICE/SERVER` (ids), `local` or `local/eth0`; a new object
+    has an id that its console picked at random."""
+    before: dict[str, Any] | None = None
+    """None: it is new."""
+    after: dict[str, Any] | None = None
+    """None: delete it."""
+    label: str = ""
+    """How to name it to people."""
+
+
+class DraftView(Wire):
+    """A person's pending changes."""
+
+    key: str
+    base: int
+    """The revision it started from."""
+    edits: tuple[Edit, ...]
+    document: Document | None
+    """The running document with the edits in it; None while they clash."""
+    problems: tuple[ProblemView, ...]
+    clashes: tuple[ClashView, ...]
+
+
+class ReviewView(Wire):
+    """A draft and what applying it would do."""
+
+    draft: DraftView
+    plan: PlanView | None
+    """None while there are problems or clashes."""
+
+
+class DraftApply(Wire):
+    """Apply a draft."""
+
+    why: str = ""
+    confirm_s: int | None = None
+
+
+class JournalEntry(Wire):
+    """One line of the appliance's journal."""
+
+    at: float
+    who: str
+    """A person's account, or "agent"."""
+    what: str
+
+
+class ErrorView(Wire):
+    """An `ApplianceError` on the wire."""
+
+    kind: str
+    """Name of the class in `services.errors`."""
+    what: str
+    do: str
+    problems: tuple[ProblemView, ...] = ()
+    clashes: tuple[ClashView, ...] = ()

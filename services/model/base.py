@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The base of every configuration object and the types that strings must pass through.
+
+Every string that reaches a generated file or a screen has a type that cannot carry a
+newline, a control character or a quote: HAProxy's file is line based, and a newline in a
+label would be a directive. The limits stand here, at the door, not in the templates.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from services.errors import Problem
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+InterfaceAddress: TypeAlias = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
+
+class Model(BaseModel):
+    """Base of every configuration object: immutable, closed, self-describing.
+
+    A field's docstring is its description, so the same words stand in the form, the schema
+    and the manual.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def refuse(what: str, do: str) -> PydanticCustomError:
+    """An error for a validator to raise: a sentence and its remedy."""
+    return PydanticCustomError("ballast", "{what} {do}", {"what": what, "do": do})
+
+
+def shown(value: object, limit: int = 40) -> str:
+    """A refused value as it may be quoted in a sentence: bounded, no control characters."""
+    text = repr(value) if not isinstance(value, str) else value
+    clean = "".join(
+        sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text[: limit + 1]
+    )
+    return f"`{clean[:limit]}…`" if len(text) > limit else f"`{clean}`"
+
+
+def _matching(pattern: str, name: str, do: str) -> Callable[[object], str]:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(value: object) -> str:
+        # fullmatch, because `$` lets a trailing newline through
+        if isinstance(value, str) and compiled.fullmatch(value):
+            return value
+        raise refuse(f"{shown(value)} is no {name}.", do)
+
+    return check
+
+
+def _printable(value: object) -> str:
+    if not isinstance(value, str) or len(value) > 200:
+        raise refuse("The comment is longer than 200 characters.", "Shorten it.")
+    if any(unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for sign in value):
+        raise refuse(
+            "The comment has a line break or a control character.", "Write it in one line."
+        )
+    return value
+
+
+def _address(value: object) -> Address:
+    if isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address):
+        found: Address = value
+    else:
+        try:
+            found = ipaddress.ip_address(value if isinstance(value, str) else "")
+        except ValueError:
+            raise refuse(
+                f"{shown(value)} is no IP address.", "Write it like 192.168.1.100 or 2001:db8::10."
+            ) from None
+    if found.version == 6 and found.scope_id is not None:
+        raise refuse(f"{shown(str(found))} names a zone.", "Leave out the % and what follows.")
+    if found.version == 6 and found.ipv4_mapped is not None:
+        raise refuse(f"{shown(str(found))} is a mapped IPv4 address.", f"Write {found.ipv4_mapped}.")
+    if found.is_unspecified or found.is_multicast or str(found) == "255.255.255.255":
+        raise refuse(f"{found} is not the address of one host.", "Write the address of one host.")
+    return found
+
+
+def _vip(value: object) -> Address:
+    found = _address(value)
+    if found.is_loopback or (found.version == 6 and found.is_link_local):
+        raise refuse(
+            f"{found} cannot be reached by clients.",
+            "Write an address of a network the clients can reach.",
+        )
+    return found
+
+
+def _interface_address(value: object) -> InterfaceAddress:
+    example = "Write address/prefix like 192.168.2.21/24 (a mask like /255.255.255.0 will do)."
+    if isinstance(value, ipaddress.IPv4Interface | ipaddress.IPv6Interface):
+        found: InterfaceAddress = value
+    else:
+        try:
+            if not isinstance(value, str) or "/" not in value:
+                raise ValueError
+            found = ipaddress.ip_interface(value)
+        except ValueError:
+            raise refuse(f"{shown(value)} is no address with a prefix.", example) from None
+    _vip(found.ip)
+    whole = 31 if found.version == 4 else 127
+    if found.network.prefixlen < whole and found.ip == found.network.network_address:
+        raise refuse(f"{found} is the network's own address.", "Write the address of one host.")
+    if found.version == 4 and found.network.prefixlen < whole:
+        if found.ip == found.network.broadcast_address:
+            raise refuse(f"{found} is the broadcast address.", "Write the address of one host.")
+    return found
+
+
+PORT_HELP = "Write ports like 80 or 80,443 or 1000-1010, each from 1 to 65535."
+
+
+def port_ranges(ports: str) -> tuple[tuple[int, int], ...]:
+    """The inclusive ranges of a port list, e.g. `80,1000-1010` → `((80, 80), (1000, 1010))`.
+
+    Takes the normal form that `Ports` guarantees.
+    """
+    pieces = (piece.partition("-") for piece in ports.split(","))
+    return tuple((int(first), int(last or first)) for first, _, last in pieces)
+
+
+def _ports(value: object) -> str:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or len(text) > 400:
+        raise refuse(f"{shown(value)} is no list of ports.", PORT_HELP)
+    ranges: list[tuple[int, int]] = []
+    for piece in text.replace(" ", "").split(","):
+        found = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", piece, re.ASCII)
+        if not found:
+            gap = "an empty place" if not piece else shown(piece)
+            raise refuse(f"The list of ports has {gap} in it.", PORT_HELP)
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not 1 <= first <= 65535 or not 1 <= last <= 65535:
+            raise refuse(f"{shown(piece)} is outside 1 to 65535.", PORT_HELP)
+        if first > last:
+            raise refuse(f"The range {piece} runs backwards.", f"Write {last}-{first}.")
+        ranges.append((first, last))
+    ranges.sort()
+    for (_, before), (after, _) in zip(ranges, ranges[1:], strict=False):
+        if after <= before:
+            raise refuse(f"Port {after} is listed twice.", "Name each port once.")
+    if sum(last - first + 1 for first, last in ranges) > 1024:
+        raise refuse("The list has more than 1024 ports.", "Split it over several services.")
+    return ",".join(f"{first}" if first == last else f"{first}-{last}" for first, last in ranges)
+
+
+Label = Annotated[
+    str,
+    BeforeValidator(
+        _matching(
+            r"[A-Za-z0-9_.-]{1,63}",
+            "label",
+            "Use A-Z, a-z, 0-9, dot, underscore and minus, 63 characters at most; "
+            "anything else fits in the comment.",
+        )
+    ),
+    Field(pattern=r"^[A-Za-z0-9_.-]{1,63}$"),
+]
+Comment = Annotated[str, BeforeValidator(_printable)]
+HostName = Annotated[
+    str,
+    BeforeValidator(
+        _matching(
+            r"(?=.{1,63}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?",
+            "host name",
+            "Use letters, digits and minus, not at either end, 63 characters at most.",
+        )
+    ),
+]
+DomainName = Annotated[
+    str,
+    BeforeValidator(
+        _matching(
+            r"|(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*"
+            r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
+            "domain name",
+            "Write it like www.example.com, or leave it empty.",
+        )
+    ),
+]
+HttpPath = Annotated[
+    str,
+    BeforeValidator(
+        _matching(
+            r"/[A-Za-z0-9/._~!&()*+,;=:@%?-]{0,254}",
+            "request path",
+            "Begin with / and use no blanks, quotes, # or $, 255 characters at most.",
+        )
+    ),
+]
+Phrase = Annotated[
+    str,
+    BeforeValidator(
+        _matching(
+            r"[A-Za-z0-9_.,:;/<>=!?()@%+*&~|-]?"
+            r"([A-Za-z0-9 _.,:;/<>=!?()@%+*&~|-]{0,125}[A-Za-z0-9_.,:;/<>=!?()@%+*&~|-])?",
+            "phrase to look for",
+            "Use letters, digits, blanks inside and plain signs without quotes, "
+            "127 characters at most.",
+        )
+    ),
+]
+StatusCodes = Annotated[
+    str,
+    BeforeValidator(
+        _matching(
+            r"[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?){0,9}",
+            "list of status codes",
+            "Write it like 200 or 200-399 or 200,301-302.",
+        )
+    ),
+]
+CookieName = Annotated[
+    str,
+    BeforeValidator(
+        _matching(
+            r"[A-Za-z0-9_-]{1,32}", "cookie name", "Use letters, digits, minus and underscore."
+        )
+    ),
+]
+IPAddress = Annotated[Address, BeforeValidator(_address)]
+VipAddress = Annotated[Address, BeforeValidator(_vip)]
+LocalAddress = Annotated[InterfaceAddress, BeforeValidator(_interface_address)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Ports = Annotated[str, BeforeValidator(_ports)]
+Id = Annotated[int, Field(ge=0, le=2**31 - 1)]
+"""A permanent number; 0 is "not given yet", the appliance gives one when it applies.
+
+31 bits because HAProxy's proxy and server ids are positive 31-bit integers (HAProxy
+configuration manual, keyword `id`)."""
+
+
+def field_help(model: type[BaseModel], field: str) -> str:
+    """The field's own words, for a form or a manual."""
+    return " ".join((model.model_fields[field].description or "").split())
+
+
+def problems_from(error: ValidationError, model: type[BaseModel]) -> tuple[Problem, ...]:
+    """Pydantic's findings in our words, so that only this module knows pydantic's."""
+    errors = error.errors(include_url=False)
+    inside = {found["loc"][:-1] for found in errors}
+    # a list whose every entry was refused is also "too short": said once, at the entries
+    return tuple(
+        _problem(found, model)
+        for found in errors
+        if not (found["type"] == "too_short" and found["loc"] in inside)
+    )
+
+
+_REMEDIES: Mapping[str, tuple[str, str]] = {
+    "missing": ("is missing.", "Add it."),
+    "int_type": ("is no whole number.", "Write digits only."),
+    "int_parsing": ("is no whole number.", "Write digits only."),
+    "int_parsing_size": ("is too large a number.", "Write a smaller one."),
+    "int_from_float": ("is no whole number.", "Write digits only."),
+    "bool_type": ("is neither true nor false.", "Write true or false."),
+    "bool_parsing": ("is neither true nor false.", "Write true or false."),
+    "string_type": ("is no text.", "Write it in quotes."),
+    "tuple_type": ("is no list.", "Write a list, even of one."),
+    "model_type": ("is no group of fields.", "Write its fields as name and value."),
+    "model_attributes_type": ("is no group of fields.", "Write its fields as name and value."),
+}
+
+
+def _problem(found: ErrorDetails, model: type[BaseModel]) -> Problem:
+    path = found["loc"]
+    context: dict[str, Any] = found.get("ctx", {})
+    name = str(path[-1]) if path else "The document"
+    value = shown(found["input"]) if isinstance(found["input"], str | int | float) else name
+    match found["type"]:
+        case "ballast":
+            return Problem(path, context["what"], context["do"])
+        case "extra_forbidden":
+            near = difflib.get_close_matches(name, _fields_at(model, path[:-1]), n=1)
+            hint = f"Did you mean `{near[0]}`?" if near else "Remove it."
+            return Problem(path, f"There is no field {shown(name)}.", hint)
+        case "greater_than_equal" | "less_than_equal":
+            limit = context.get("ge", context.get("le"))
+            side = "least" if "ge" in context else "most"
+            return Problem(path, f"{value} is out of range.", f"Write {limit} at {side}.")
+        case "enum" | "literal_error":
+            return Problem(
+                path, f"{value} is not a choice here.", f"Write one of {context['expected']}."
+            )
+        case "too_short" | "too_long":
+            limit = context.get("min_length", context.get("max_length"))
+            side = "least" if "min_length" in context else "most"
+            return Problem(
+                path,
+                f"{name} has {context.get('actual_length')} entries.",
+                f"Give {limit} at {side}.",
+            )
+        case kind:
+            what, do = _REMEDIES.get(kind, ("is not accepted: " + found["msg"] + ".", "Correct it."))
+            return Problem(path, f"{value} {what}", do)
+
+
+def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """The field names of the model at `path`, for "did you mean"; empty if it is no model."""
+    for step in path:
+        if isinstance(step, int):
+            continue
+        field = model.model_fields.get(step)
+        inner = _model_in(field.annotation) if field else None
+        if inner is None:
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(part) for part in getattr(annotation, "__args__", ()))
+    return next((part for part in found if part is not None), None)

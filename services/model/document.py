@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One document in two halves: what a pair shares, and what belongs to this unit.
+
+Whoever holds the whole document never has to merge "what was asked" with "what was
+there": the wanted state is always complete.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from services.model.base import Model
+from services.model.layer7 import VirtualService
+from services.model.local import Local
+
+SCHEMA_VERSION = 1
+
+
+class Cluster(Model):
+    """The half that is equal on both units of a pair."""
+
+    layer7: Annotated[tuple[VirtualService, ...], Field(max_length=5000)] = Field(
+        default=(), title="Layer 7 services"
+    )
+    """Layer 7 virtual services, in the order of the Overview."""
+
+
+class Document(Model):
+    """The whole configuration of one unit; without arguments, the factory's."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, title="Schema version")
+    """Version of this schema; a newer appliance reads older documents."""
+
+    cluster: Cluster = Field(default=Cluster(), title="Cluster")
+    """Services: equal on both units of a pair."""
+
+    local: Local = Field(default=Local(), title="Local")
+    """This unit's own name, role and network."""
