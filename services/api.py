@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from services.model import Document, ServerState
+from services.plan.changes import Effect as Effect
 
 API_VERSION = 1
 
@@ -179,15 +180,6 @@ class Revision(Wire):
 
     info: RevisionInfo
     document: Document
-
-
-class Effect(StrEnum):
-    """What a change does to traffic, from mild to rough."""
-
-    NONE = "no effect on traffic"
-    RELOAD = "reload, no connection lost"
-    DROPS = "drops connections"
-    OUTAGE = "short outage"
 
 
 class PlannedChange(Wire):

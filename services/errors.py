@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 
-
 class ApplianceError(Exception):
     """Base of all: `what` happened, and what to `do` next."""
 

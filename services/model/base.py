@@ -83,7 +83,9 @@ def _address(value: object) -> Address:
     if found.version == 6 and found.scope_id is not None:
         raise refuse(f"{shown(str(found))} names a zone.", "Leave out the % and what follows.")
     if found.version == 6 and found.ipv4_mapped is not None:
-        raise refuse(f"{shown(str(found))} is a mapped IPv4 address.", f"Write {found.ipv4_mapped}.")
+        raise refuse(
+            f"{shown(str(found))} is a mapped IPv4 address.", f"Write {found.ipv4_mapped}."
+        )
     if found.is_unspecified or found.is_multicast or str(found) == "255.255.255.255":
         raise refuse(f"{found} is not the address of one host.", "Write the address of one host.")
     return found
@@ -304,7 +306,9 @@ def _problem(found: ErrorDetails, model: type[BaseModel]) -> Problem:
                 f"Give {limit} at {side}.",
             )
         case kind:
-            what, do = _REMEDIES.get(kind, ("is not accepted: " + found["msg"] + ".", "Correct it."))
+            what, do = _REMEDIES.get(
+                kind, ("is not accepted: " + found["msg"] + ".", "Correct it.")
+            )
             return Problem(path, f"{value} {what}", do)
 
 

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one door through which console, command line and tests reach the agent.
+
+Everything is a typed call; HTTP stays in this module. An error of the agent arrives as the
+same class it was raised as, so a caller never looks at a status code.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, TypeAdapter
+
+from services import errors
+from services.api import (
+    Applied,
+    ApplyRequest,
+    DraftApply,
+    DraftView,
+    Edit,
+    ErrorView,
+    JournalEntry,
+    KnobRequest,
+    PlanView,
+    ReviewView,
+    Revision,
+    RevisionInfo,
+    Status,
+    WhoAmI,
+)
+
+DEFAULT_SOCKET = Path("/run/ballast/agent.sock")
+
+_Answer = TypeVar("_Answer", bound=BaseModel)
+_REVISIONS: TypeAdapter[tuple[RevisionInfo, ...]] = TypeAdapter(tuple[RevisionInfo, ...])
+_JOURNAL: TypeAdapter[tuple[JournalEntry, ...]] = TypeAdapter(tuple[JournalEntry, ...])
+
+
+def socket_path(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the agent listens: `$BALLAST_SOCKET`, else the appliance's own place."""
+    return Path(environment.get("BALLAST_SOCKET") or DEFAULT_SOCKET)
+
+
+class Client:
+    """A connection to the agent's socket.
+
+    Every call raises what the agent raised (`Refused` and its children, `ApplyFailed`, …), or
+    `Unreachable` when nobody listens.
+    """
+
+    def __init__(self, socket: Path, *, terminal: str = "") -> None:
+        self._socket = socket
+        # an apply judges, reloads and verifies: slow on a loaded unit, never minutes
+        self._http = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(socket), verify=False),
+            base_url="http://ballast",
+            headers={"X-Ballast-Terminal": terminal} if terminal else {},
+            timeout=httpx.Timeout(60, connect=5),
+            trust_env=False,
+        )
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._http.aclose()
+
+    async def whoami(self) -> WhoAmI:
+        """Who the agent takes us for."""
+        return await self._get("/whoami", WhoAmI)
+
+    async def status(self) -> Status:
+        """Everything the Overview shows."""
+        return await self._get("/status", Status)
+
+    async def document(self) -> Revision:
+        """The running document."""
+        return await self._get("/document", Revision)
+
+    async def revisions(self) -> tuple[RevisionInfo, ...]:
+        """All revisions kept, newest first."""
+        return _REVISIONS.validate_json(await self._ask("GET", "/revisions"))
+
+    async def revision(self, number: int) -> Revision:
+        """One revision."""
+        return await self._get(f"/revisions/{number}", Revision)
+
+    async def plan(self, request: ApplyRequest) -> PlanView:
+        """What applying this document would do; changes nothing."""
+        return await self._send("POST", "/plan", request, PlanView)
+
+    async def apply(self, request: ApplyRequest) -> Applied:
+        """Make this document the running one, or change nothing."""
+        return await self._send("POST", "/apply", request, Applied)
+
+    async def confirm(self) -> Applied:
+        """Keep the change that is waiting for it."""
+        return await self._send("POST", "/confirm", None, Applied)
+
+    async def rollback(self, number: int | None = None, *, why: str = "") -> Applied:
+        """Apply an earlier revision again: `number`, or the one before the running one."""
+        query = {"why": why} | ({"number": str(number)} if number is not None else {})
+        return await self._send("POST", "/rollback", None, Applied, query)
+
+    async def set_server(self, service: int, server: int, request: KnobRequest) -> Applied:
+        """Drain, halt, bring online or weigh a server."""
+        return await self._send("POST", f"/layer7/{service}/servers/{server}", request, Applied)
+
+    async def draft(self) -> DraftView:
+        """This console's pending changes."""
+        return await self._get("/draft", DraftView)
+
+    async def edit(self, edit: Edit) -> DraftView:
+        """Put one object's change into the draft; it replaces an earlier one of the object."""
+        return await self._send("POST", "/draft/edits", edit, DraftView)
+
+    async def drop_edit(self, key: str) -> DraftView:
+        """Take one object's change out of the draft again."""
+        return await self._send("DELETE", "/draft/edits", None, DraftView, {"key": key})
+
+    async def discard(self) -> DraftView:
+        """Throw the draft away."""
+        return await self._send("DELETE", "/draft", None, DraftView)
+
+    async def review(self) -> ReviewView:
+        """The draft and what applying it would do."""
+        return await self._send("POST", "/draft/review", None, ReviewView)
+
+    async def apply_draft(self, request: DraftApply) -> Applied:
+        """Apply the draft; on success it is empty."""
+        return await self._send("POST", "/draft/apply", request, Applied)
+
+    async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
+        """What happened, newest first."""
+        return _JOURNAL.validate_json(
+            await self._ask("GET", "/journal", query={"limit": str(limit)})
+        )
+
+    async def _get(self, path: str, answer: type[_Answer]) -> _Answer:
+        return answer.model_validate_json(await self._ask("GET", path))
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: BaseModel | None,
+        answer: type[_Answer],
+        query: Mapping[str, str] | None = None,
+    ) -> _Answer:
+        data = body.model_dump_json().encode() if body is not None else None
+        return answer.model_validate_json(await self._ask(method, path, data=data, query=query))
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        data: bytes | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> bytes:
+        headers = {"Content-Type": "application/json"} if data is not None else {}
+        try:
+            answer = await self._http.request(
+                method, path, content=data, params=query, headers=headers
+            )
+        except httpx.TimeoutException as error:
+            raise errors.Unreachable(
+                "The agent did not answer in time.", do="Try again; see the journal if it stays."
+            ) from error
+        except httpx.HTTPError as error:
+            raise errors.Unreachable(
+                f"The agent does not answer on {self._socket}.",
+                do="See whether ballast-agent runs, and whether this account may use the socket.",
+            ) from error
+        if answer.is_success:
+            return answer.content
+        raise rebuilt(answer.content, answer.status_code)
+
+
+def rebuilt(content: bytes, status: int) -> errors.ApplianceError:
+    """The error that the agent raised, from its wire form."""
+    try:
+        view = ErrorView.model_validate_json(content)
+    except ValueError:
+        return errors.Unable(
+            f"The agent answered with status {status} and no explanation.",
+            do="Look in the agent's journal.",
+        )
+    if view.problems:
+        return errors.ConfigInvalid([errors.Problem(p.path, p.what, p.do) for p in view.problems])
+    if view.clashes:
+        return errors.EditConflict([errors.Clash(c.key, c.what) for c in view.clashes])
+    kind: Any = getattr(errors, view.kind, None)
+    plain = (errors.Refused, errors.NotFound, errors.Forbidden, errors.ApplyFailed)
+    chosen = kind if kind in plain else errors.Refused if status < 500 else errors.Unable
+    made: errors.ApplianceError = chosen(view.what, do=view.do)
+    return made
