@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every verb sets itself up first (.ci/setup): on a fresh Debian or Ubuntu machine git and make are enough.
+
+PYTHON ?= python3
+export PYTHON
+
+BIN    := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+# Handed on: `make test ARGS='-k drain'`, `make run ARGS=...`
+ARGS   ?=
+
+.PHONY: help run test unit lint bench lock clean
+
+help: ## what you are reading
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: ## open the console on a lab appliance: namespaces, real HAProxy, live traffic
+	@.ci/setup run
+	@$(BIN)/python -m tests.lab $(ARGS)
+
+test: ## every tier this machine can run, linters included
+	@.ci/setup test
+	$(PYTEST) $(ARGS)
+
+unit: ## only what needs no privileges and takes seconds
+	@.ci/setup test
+	$(PYTEST) -m "not (console or peers or kernel or image or bench)" $(ARGS)
+
+lint: ## only the linters, which are tests too
+	@.ci/setup test
+	$(PYTEST) tests/test_linters.py tests/test_imports.py tests/test_house.py $(ARGS)
+
+bench: ## the benchmark table; samples in build/bench/results.json
+	@.ci/setup bench
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+# Constraining the appliance's lock by the developer's keeps what ships equal to what was tested.
+lock: ## resolve the dependencies again (ARGS=--upgrade for newer ones)
+	@.ci/setup lock
+	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --extra dev $(ARGS) \
+	    --output-file requirements-dev.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --constraint requirements-dev.lock $(ARGS) \
+	    --output-file requirements.lock pyproject.toml
+
+clean: ## remove what the commands made, the virtual environment too
+	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis ballast.egg-info
