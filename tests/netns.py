@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Network namespaces for tests: made in a forked child, gone with it.
+
+A child rather than a switch of the test's own process: whatever the test leaves behind,
+sockets, threads or a namespace it forgot to leave, dies with the child, and pytest itself
+never stands anywhere but on the host's network.
+
+    def test_the_kernel_takes_an_address() -> None:
+        assert inside(ask_the_kernel, "10.0.0.1/24") == "10.0.0.1/24"
+
+`Namespace` is a second one beside it, for the far end of a cable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import inspect
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+MS_REC_PRIVATE = 0x4000 | 0x40000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class FailedInside(AssertionError):
+    """What went wrong in the child, in words, where its own exception cannot travel."""
+
+
+def inside(function: Callable[..., Any], *args: Any, timeout_s: float = 60) -> Any:
+    """Call `function(*args)` in a child with network and mounts of its own; return its result.
+
+    `function` may be a coroutine function: then it runs in an event loop of the child's.
+    The loopback device is up, every mount is private. An exception of the child is raised
+    here, with the child's traceback as a note; one that cannot be pickled comes as
+    `FailedInside`. A child that takes longer than `timeout_s` is killed.
+    """
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with warnings.catch_warnings():
+        # newer Pythons warn of threads; the child touches none of its parent's
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        _child(function, args, writing)
+    os.close(writing)
+    try:
+        answer = _read_all(reading, timeout_s)
+    finally:
+        os.close(reading)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    if answer is None:
+        raise FailedInside(f"The child did not finish in {timeout_s:g} s.")
+    if not answer:
+        raise FailedInside("The child died without a word.")
+    good, value = pickle.loads(answer)  # noqa: S301  our own child wrote it
+    if not good:
+        raise value
+    return value
+
+
+def _child(function: Callable[..., Any], args: tuple[Any, ...], writing: int) -> NoReturn:
+    try:
+        try:
+            # pytest's alarm and the wake-up of a running loop belong to the parent
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.set_wakeup_fd(-1)
+            _unshare(CLONE_NEWNET | CLONE_NEWNS)
+            _mounts_private()
+            ip("link set lo up")
+            value = function(*args)
+            if inspect.iscoroutine(value):
+                value = asyncio.run(value)
+            answer = pickle.dumps((True, value))
+        except BaseException as error:  # noqa: BLE001  everything is the parent's to judge
+            answer = _carried(error)
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(answer)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _carried(error: BaseException) -> bytes:
+    told = "".join(traceback.format_exception(error))
+    try:
+        error.add_note(f"In the child:\n{told}")
+        answer = pickle.dumps((False, error))
+        pickle.loads(answer)  # noqa: S301  our own words, only to see whether they travel
+    except Exception:  # noqa: BLE001  an exception may carry anything
+        return pickle.dumps((False, FailedInside(told)))
+    return answer
+
+
+def _read_all(reading: int, timeout_s: float) -> bytes | None:
+    answer = b""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        left_s = max(0.0, deadline - time.monotonic())
+        ready, _, _ = select.select([reading], [], [], left_s)
+        if not ready:
+            return None
+        piece = os.read(reading, 1 << 16)
+        if not piece:
+            return answer
+        answer += piece
+
+
+def _unshare(flags: int) -> None:
+    if _libc.unshare(flags):
+        number = ctypes.get_errno()
+        raise OSError(number, f"unshare: {os.strerror(number)}")
+
+
+def _mounts_private() -> None:
+    if _libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None):
+        number = ctypes.get_errno()
+        raise OSError(number, f"mount: {os.strerror(number)}")
+
+
+def ip(*lines: str) -> str:
+    """Run `ip` lines, e.g. `ip("link add a type veth peer name b")`, and return its words.
+
+    The judge in tests of our own netlink code: a program of other people.
+    """
+    told = subprocess.run(
+        ["ip", "-batch", "-"], input="\n".join(lines).encode(), capture_output=True, check=False
+    )
+    if told.returncode:
+        raise AssertionError(f"ip {'; '.join(lines)}: {told.stderr.decode().strip()}")
+    return told.stdout.decode()
+
+
+class Namespace:
+    """Another network namespace beside the child's own, e.g. the far end of a cable.
+
+    Only for use inside `inside`: it switches the calling thread. Sockets made within
+    `with namespace.entered():` go on living in it.
+    """
+
+    def __init__(self) -> None:
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        _unshare(CLONE_NEWNET)
+        self.fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        ip("link set lo up")
+        _setns(home)
+        os.close(home)
+
+    @property
+    def path(self) -> str:
+        """For `ip link set DEVICE netns PATH`."""
+        return f"/proc/{os.getpid()}/fd/{self.fd}"
+
+    @contextmanager
+    def entered(self) -> Iterator[Self]:
+        """Stand in it for a while."""
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        try:
+            _setns(self.fd)
+            yield self
+        finally:
+            _setns(home)
+            os.close(home)
+
+
+def _setns(fd: int) -> None:
+    if _libc.setns(fd, CLONE_NEWNET):
+        number = ctypes.get_errno()
+        raise OSError(number, f"setns: {os.strerror(number)}")
+
+
+def cable(near: str, far: str, to: Namespace) -> None:
+    """A cable from `near` here to `far` in the namespace `to`, up at the far end only."""
+    ip(f"link add {near} type veth peer name {far}", f"link set {far} netns {to.path}")
+    with to.entered():
+        ip(f"link set {far} up")
+
+
+def mount_tmpfs(path: Path, *, size_kib: int, read_only: bool = False) -> None:
+    """A small file system of the child's own, e.g. to fill it up."""
+    flags = 1 if read_only else 0
+    options = f"size={size_kib}k".encode()
+    if _libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", flags, options):
+        number = ctypes.get_errno()
+        raise OSError(number, f"mount: {os.strerror(number)}")
+
+
+def remount_read_only(path: Path) -> None:
+    """Make a mount of the child's own read-only."""
+    ms_remount_read_only = 32 | 1
+    if _libc.mount(b"none", os.fsencode(path), None, ms_remount_read_only, None):
+        number = ctypes.get_errno()
+        raise OSError(number, f"mount: {os.strerror(number)}")

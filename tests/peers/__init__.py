@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real daemons, clients and servers in network namespaces of the test's own."""
