@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person sees: a client of the services layer's socket, so that no screen can touch the appliance itself."""
+"""What a person sees: a client of the services' socket, so no screen can touch the appliance."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests, the lab and the benchmarks: a package, so that all three share what stands beside them and none is shipped."""
+"""Tests, the lab and the benchmarks: one package, so that they share what stands beside them."""

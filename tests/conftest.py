@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every test may rely on; the rules of the tiers are in tests/tiers.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.environment import leaks
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back what an earlier import or fixture put into the environment."""
+    for name in leaks():
+        monkeypatch.delenv(name)
