@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,9 @@ def machine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def run(machine: pytest.Pytester) -> pytest.RunResult:
-    return machine.runpytest_inprocess("-p", "tests.tiers", "-p", "no:cacheprovider", "-rs")
+    return machine.runpytest_inprocess(
+        "-p", "tests.tiers", "-p", "no:cacheprovider", "-p", "no:asyncio", "-rs"
+    )
 
 
 def test_a_missing_program_skips_and_is_named(machine: pytest.Pytester) -> None:
