@@ -8,9 +8,9 @@ needs nothing but this module and the socket. Routes are listed in `services.age
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.model import Document, ServerState
 from services.plan.changes import Effect as Effect
@@ -20,7 +20,8 @@ API_VERSION = 1
 
 class Wire(BaseModel):
     """Base of every message: immutable; unknown fields are ignored, so that a console one
-    version older still reads a newer agent."""
+    version older still reads a newer agent.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -214,6 +215,9 @@ class PlanView(Wire):
     """Unified diff of the configuration, for people."""
     files: str = ""
     """Unified diff of the generated files."""
+    confirm_advised: bool = False
+    """It changes an address or a route that the person may be connected through: better to
+    apply it with a deadline to confirm."""
 
     @property
     def effect(self) -> Effect:
@@ -262,7 +266,7 @@ class Edit(Wire):
     they opened the form, so the agent can tell who changed what underneath.
     """
 
-    key: str
+    key: Annotated[str, Field(pattern=r"^(local(/eth[0-3])?|layer7/[0-9]{1,10}(/[0-9]{1,10})?)$")]
     """`layer7/SERVICE`, `layer7/SERVICE/SERVER` (ids), `local` or `local/eth0`; a new object
     has an id that its console picked at random."""
     before: dict[str, Any] | None = None

@@ -8,7 +8,7 @@ a clock.
 
 from __future__ import annotations
 
-from services.model.base import Model, field_help, problems_from
+from services.model.base import Model, field_help
 from services.model.document import Cluster, Document
 from services.model.layer7 import (
     Balance,
@@ -21,6 +21,7 @@ from services.model.layer7 import (
     VirtualService,
 )
 from services.model.local import Interface, Local, Role
+from services.model.problems import problems_from
 
 __all__ = [
     "Balance",

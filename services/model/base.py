@@ -8,17 +8,24 @@ label would be a directive. The limits stand here, at the door, not in the templ
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
+import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeAlias
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
-
-from services.errors import Problem
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 InterfaceAddress: TypeAlias = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -41,33 +48,50 @@ def refuse(what: str, do: str) -> PydanticCustomError:
 
 def shown(value: object, limit: int = 40) -> str:
     """A refused value as it may be quoted in a sentence: bounded, no control characters."""
-    text = repr(value) if not isinstance(value, str) else value
+    return f"`{cleaned(repr(value) if not isinstance(value, str) else value, limit)}`"
+
+
+def cleaned(text: str, limit: int) -> str:
+    """Foreign text made safe for one line of a terminal, cut to `limit` characters."""
     clean = "".join(
         sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text[: limit + 1]
     )
-    return f"`{clean[:limit]}…`" if len(text) > limit else f"`{clean}`"
+    return f"{clean[:limit]}…" if len(clean) > limit else clean
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        raise refuse("There is nothing here.", "Write a text, or leave the field out.")
+    raise refuse(f"{shown(value)} is no text.", "Write it in quotes.")
 
 
 def _matching(pattern: str, name: str, do: str) -> Callable[[object], str]:
     compiled = re.compile(pattern, re.ASCII)
 
     def check(value: object) -> str:
+        text = _text(value)
         # fullmatch, because `$` lets a trailing newline through
-        if isinstance(value, str) and compiled.fullmatch(value):
-            return value
-        raise refuse(f"{shown(value)} is no {name}.", do)
+        if compiled.fullmatch(text):
+            return text
+        raise refuse(f"{shown(text)} is no {name}.", do)
 
     return check
 
 
 def _printable(value: object) -> str:
-    if not isinstance(value, str) or len(value) > 200:
+    value = _text(value)
+    if len(value) > 200:
         raise refuse("The comment is longer than 200 characters.", "Shorten it.")
     if any(unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for sign in value):
         raise refuse(
             "The comment has a line break or a control character.", "Write it in one line."
         )
     return value
+
+
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 
 
 def _address(value: object) -> Address:
@@ -86,7 +110,7 @@ def _address(value: object) -> Address:
         raise refuse(
             f"{shown(str(found))} is a mapped IPv4 address.", f"Write {found.ipv4_mapped}."
         )
-    if found.is_unspecified or found.is_multicast or str(found) == "255.255.255.255":
+    if found.is_unspecified or found.is_multicast or found == _BROADCAST:
         raise refuse(f"{found} is not the address of one host.", "Write the address of one host.")
     return found
 
@@ -116,10 +140,29 @@ def _interface_address(value: object) -> InterfaceAddress:
     whole = 31 if found.version == 4 else 127
     if found.network.prefixlen < whole and found.ip == found.network.network_address:
         raise refuse(f"{found} is the network's own address.", "Write the address of one host.")
-    if found.version == 4 and found.network.prefixlen < whole:
-        if found.ip == found.network.broadcast_address:
-            raise refuse(f"{found} is the broadcast address.", "Write the address of one host.")
+    if (
+        found.version == 4
+        and found.network.prefixlen < whole
+        and found.ip == found.network.broadcast_address
+    ):
+        raise refuse(f"{found} is the broadcast address.", "Write the address of one host.")
     return found
+
+
+_CODES = _matching(
+    r"[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?){0,9}",
+    "list of status codes",
+    "Write it like 200 or 200-399 or 200,301-302.",
+)
+
+
+def _status_codes(value: object) -> str:
+    text = _CODES(value)
+    for piece in text.split(","):
+        first, _, last = piece.partition("-")
+        if last and first > last:
+            raise refuse(f"The range {piece} runs backwards.", f"Write {last}-{first}.")
+    return text
 
 
 PORT_HELP = "Write ports like 80 or 80,443 or 1000-1010, each from 1 to 65535."
@@ -151,7 +194,7 @@ def _ports(value: object) -> str:
             raise refuse(f"The range {piece} runs backwards.", f"Write {last}-{first}.")
         ranges.append((first, last))
     ranges.sort()
-    for (_, before), (after, _) in zip(ranges, ranges[1:], strict=False):
+    for (_, before), (after, _) in pairwise(ranges):
         if after <= before:
             raise refuse(f"Port {after} is listed twice.", "Name each port once.")
     if sum(last - first + 1 for first, last in ranges) > 1024:
@@ -215,16 +258,7 @@ Phrase = Annotated[
         )
     ),
 ]
-StatusCodes = Annotated[
-    str,
-    BeforeValidator(
-        _matching(
-            r"[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?){0,9}",
-            "list of status codes",
-            "Write it like 200 or 200-399 or 200,301-302.",
-        )
-    ),
-]
+StatusCodes = Annotated[str, BeforeValidator(_status_codes)]
 CookieName = Annotated[
     str,
     BeforeValidator(
@@ -233,9 +267,25 @@ CookieName = Annotated[
         )
     ),
 ]
-IPAddress = Annotated[Address, BeforeValidator(_address)]
-VipAddress = Annotated[Address, BeforeValidator(_vip)]
-LocalAddress = Annotated[InterfaceAddress, BeforeValidator(_interface_address)]
+# Plain validators: pydantic's own would parse every address a second and a third time, as IPv4
+# and as IPv6, and a large document is mostly addresses.
+_AS_TEXT = PlainSerializer(str, return_type=str, when_used="json")
+_ADDRESS_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]}
+)
+_INTERFACE_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "format": "ipv4interface"},
+            {"type": "string", "format": "ipv6interface"},
+        ]
+    }
+)
+IPAddress = Annotated[Address, PlainValidator(_address), _AS_TEXT, _ADDRESS_SCHEMA]
+VipAddress = Annotated[Address, PlainValidator(_vip), _AS_TEXT, _ADDRESS_SCHEMA]
+LocalAddress = Annotated[
+    InterfaceAddress, PlainValidator(_interface_address), _AS_TEXT, _INTERFACE_SCHEMA
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Ports = Annotated[str, BeforeValidator(_ports)]
 Id = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -248,85 +298,3 @@ configuration manual, keyword `id`)."""
 def field_help(model: type[BaseModel], field: str) -> str:
     """The field's own words, for a form or a manual."""
     return " ".join((model.model_fields[field].description or "").split())
-
-
-def problems_from(error: ValidationError, model: type[BaseModel]) -> tuple[Problem, ...]:
-    """Pydantic's findings in our words, so that only this module knows pydantic's."""
-    errors = error.errors(include_url=False)
-    inside = {found["loc"][:-1] for found in errors}
-    # a list whose every entry was refused is also "too short": said once, at the entries
-    return tuple(
-        _problem(found, model)
-        for found in errors
-        if not (found["type"] == "too_short" and found["loc"] in inside)
-    )
-
-
-_REMEDIES: Mapping[str, tuple[str, str]] = {
-    "missing": ("is missing.", "Add it."),
-    "int_type": ("is no whole number.", "Write digits only."),
-    "int_parsing": ("is no whole number.", "Write digits only."),
-    "int_parsing_size": ("is too large a number.", "Write a smaller one."),
-    "int_from_float": ("is no whole number.", "Write digits only."),
-    "bool_type": ("is neither true nor false.", "Write true or false."),
-    "bool_parsing": ("is neither true nor false.", "Write true or false."),
-    "string_type": ("is no text.", "Write it in quotes."),
-    "tuple_type": ("is no list.", "Write a list, even of one."),
-    "model_type": ("is no group of fields.", "Write its fields as name and value."),
-    "model_attributes_type": ("is no group of fields.", "Write its fields as name and value."),
-}
-
-
-def _problem(found: ErrorDetails, model: type[BaseModel]) -> Problem:
-    path = found["loc"]
-    context: dict[str, Any] = found.get("ctx", {})
-    name = str(path[-1]) if path else "The document"
-    value = shown(found["input"]) if isinstance(found["input"], str | int | float) else name
-    match found["type"]:
-        case "ballast":
-            return Problem(path, context["what"], context["do"])
-        case "extra_forbidden":
-            near = difflib.get_close_matches(name, _fields_at(model, path[:-1]), n=1)
-            hint = f"Did you mean `{near[0]}`?" if near else "Remove it."
-            return Problem(path, f"There is no field {shown(name)}.", hint)
-        case "greater_than_equal" | "less_than_equal":
-            limit = context.get("ge", context.get("le"))
-            side = "least" if "ge" in context else "most"
-            return Problem(path, f"{value} is out of range.", f"Write {limit} at {side}.")
-        case "enum" | "literal_error":
-            return Problem(
-                path, f"{value} is not a choice here.", f"Write one of {context['expected']}."
-            )
-        case "too_short" | "too_long":
-            limit = context.get("min_length", context.get("max_length"))
-            side = "least" if "min_length" in context else "most"
-            return Problem(
-                path,
-                f"{name} has {context.get('actual_length')} entries.",
-                f"Give {limit} at {side}.",
-            )
-        case kind:
-            what, do = _REMEDIES.get(
-                kind, ("is not accepted: " + found["msg"] + ".", "Correct it.")
-            )
-            return Problem(path, f"{value} {what}", do)
-
-
-def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
-    """The field names of the model at `path`, for "did you mean"; empty if it is no model."""
-    for step in path:
-        if isinstance(step, int):
-            continue
-        field = model.model_fields.get(step)
-        inner = _model_in(field.annotation) if field else None
-        if inner is None:
-            return []
-        model = inner
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_model_in(part) for part in getattr(annotation, "__args__", ()))
-    return next((part for part in found if part is not None), None)

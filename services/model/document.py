@@ -9,13 +9,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from services.model.base import Model
+from services.model.base import Model, refuse, shown
 from services.model.layer7 import VirtualService
 from services.model.local import Local
 
 SCHEMA_VERSION = 1
+
+
+def _version(value: object) -> object:
+    if str(value) == "1":  # YAML has it as text
+        return 1
+    raise refuse(
+        f"The document has schema version {shown(value)}; this appliance reads version 1.",
+        "Bring the appliance up to date, or export the document anew from one of its version.",
+    )
 
 
 class Cluster(Model):
@@ -30,7 +39,9 @@ class Cluster(Model):
 class Document(Model):
     """The whole configuration of one unit; without arguments, the factory's."""
 
-    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, title="Schema version")
+    schema_version: Annotated[Literal[1], BeforeValidator(_version)] = Field(
+        default=1, title="Schema version"
+    )
     """Version of this schema; a newer appliance reads older documents."""
 
     cluster: Cluster = Field(default=Cluster(), title="Cluster")

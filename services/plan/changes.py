@@ -32,6 +32,8 @@ class Change:
 
 @dataclass(frozen=True)
 class SetMtu(Change):
+    """Set a device's largest packet."""
+
     device: str = ""
     mtu: int = 1500
 
@@ -46,24 +48,32 @@ class AddAddress(Change):
 
 @dataclass(frozen=True)
 class DropAddress(Change):
+    """Take an address of ours down; what is bound to it loses its connections."""
+
     key: AddressKey = AddressKey("", "")
     floating: bool = False
 
 
 @dataclass(frozen=True)
 class SetGateway(Change):
+    """Route everything else through this address."""
+
     version: int = 4
     address: str = ""
 
 
 @dataclass(frozen=True)
 class DropGateway(Change):
+    """Remove a default route of ours."""
+
     version: int = 4
     address: str = ""
 
 
 @dataclass(frozen=True)
 class SetHostname(Change):
+    """Name the unit."""
+
     hostname: str = ""
 
 

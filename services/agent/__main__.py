@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ballast-agent`: put the parts together and serve the socket."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import grp
+import importlib.metadata
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from services.agent.appliance import Appliance
+from services.agent.drafts import Drafts
+from services.agent.journal import Journal
+from services.agent.loop import keep
+from services.agent.observer import Observer
+from services.agent.peer import PeerProtocol
+from services.agent.routes import Parts, application
+from services.agent.window import WindowFile
+from services.apply import Drivers
+from services.drivers.files import DiskFiles
+from services.drivers.haproxy import MasterHaproxy, haproxy_unit
+from services.drivers.host import KernelHost
+from services.drivers.links import KernelLinks
+from services.drivers.systemd import SystemdUnits
+from services.drivers.units import ChildUnits, Units
+from services.errors import ApplianceError, Unable
+from services.render import Place
+from services.store import Store
+
+log = logging.getLogger("ballast.agent")
+
+SOCKET_GROUP = "ballast"
+"""Members may open the socket; what they may do then is their role's."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the agent keeps its things and who runs the daemons."""
+
+    state: Path
+    run: Path
+    etc: Path
+    units: str
+
+    @property
+    def socket(self) -> Path:
+        """Where the agent listens."""
+        return self.run / "agent.sock"
+
+
+def real_drivers(settings: Settings, place: Place) -> Drivers:
+    """The doors to this machine's kernel and daemons."""
+    specs = {"haproxy": haproxy_unit(place)}
+    units: Units = SystemdUnits() if settings.units == "systemd" else ChildUnits(specs)
+    return Drivers(
+        files=DiskFiles(),
+        links=KernelLinks(),
+        haproxy=MasterHaproxy(place, units),
+        host=KernelHost(),
+    )
+
+
+async def serve(
+    settings: Settings,
+    drivers_for: Callable[[Settings, Place], Drivers] = real_drivers,
+) -> None:
+    """Run the agent until it is told to end; raises `ApplianceError` if it cannot begin."""
+    held = _only_one(settings)
+    place = Place.of(run=settings.run, etc=settings.etc)
+    drivers = drivers_for(settings, place)
+    journal = Journal(settings.state / "journal.jsonl")
+    drafts = Drafts(settings.state / "drafts")
+    store = Store(settings.state / "revisions")
+    appliance = Appliance(
+        store=store,
+        drivers=drivers,
+        place=place,
+        journal=journal,
+        drafts=drafts,
+        window_file=WindowFile(settings.state / "pending.json"),
+    )
+    version = importlib.metadata.version("ballast")
+    observer = Observer(appliance, drivers, version=version)
+    app = application(Parts(appliance, observer, drafts, journal, store))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=PeerProtocol,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+        )
+    )
+    listening = _listen(settings.socket)
+    loop = asyncio.create_task(keep(appliance))
+    log.info("serving on %s, revision %d", settings.socket, appliance.running.revision)
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        loop.cancel()
+        with suppress(asyncio.CancelledError):
+            await loop
+        await drivers.links.aclose()
+        settings.socket.unlink(missing_ok=True)
+        os.close(held)
+
+
+def _only_one(settings: Settings) -> int:
+    """Hold the state folder: two agents would undo each other. The lock dies with us."""
+    try:
+        settings.state.mkdir(mode=0o750, parents=True, exist_ok=True)
+        settings.run.mkdir(mode=0o750, parents=True, exist_ok=True)
+        lock = os.open(settings.state / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise Unable(
+            f"The agent cannot use {error.filename}: {error.strerror}.",
+            do="Start it as root, or name other folders with --state and --run.",
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise Unable(
+            f"Another agent already keeps {settings.state}.", do="End that one first."
+        ) from error
+    return lock
+
+
+def _listen(path: Path) -> socket.socket:
+    """A listening socket nobody but root and the group can open, from its first moment on."""
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o117)
+    try:
+        listening.bind(str(path))
+    finally:
+        os.umask(before)
+    with suppress(KeyError, PermissionError):
+        group = grp.getgrnam(SOCKET_GROUP).gr_gid
+        os.chown(path, -1, group)
+        os.chown(path.parent, -1, group)
+    listening.listen(128)
+    return listening
+
+
+def _settings(argv: list[str]) -> Settings:
+    parser = argparse.ArgumentParser(prog="ballast-agent", description=__doc__)
+    parser.add_argument("--state", type=Path, default=Path("/var/lib/ballast"))
+    parser.add_argument("--run", type=Path, default=Path("/run/ballast"))
+    parser.add_argument("--etc", type=Path, default=Path("/etc"))
+    parser.add_argument("--units", choices=("systemd", "child"), default="systemd")
+    found = parser.parse_args(argv)
+    return Settings(found.state, found.run, found.etc, found.units)
+
+
+def main() -> None:
+    """Entry point; exits 0 when told to end, 3 when the agent cannot begin."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    settings = _settings(sys.argv[1:])
+    try:
+        asyncio.run(serve(settings))
+    except ApplianceError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The running configuration, and the only way it changes.
+
+One lock stands around everything that acts, so that a person's change, the reconcile loop
+and an expiring window never see each other half done. Deciding is left to pure modules,
+doing to the drivers: what is here is the order of things.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from services import draft as drafting
+from services.agent.drafts import Draft, Drafts
+from services.agent.journal import Journal
+from services.agent.window import Window, WindowFile
+from services.api import Applied, ConfirmStatus, PlannedChange, PlanView
+from services.apply import Drivers, converge, look, transact
+from services.check import check, require
+from services.difference import difference, file_difference
+from services.errors import (
+    ApplianceError,
+    Clash,
+    ConfigInvalid,
+    EditConflict,
+    NotFound,
+    Problem,
+    Refused,
+)
+from services.identity import with_ids
+from services.model import Document, RealServer, ServerState
+from services.plan import Change, Wanted, plan
+from services.plan.changes import AddAddress, DropAddress, DropGateway, SetGateway
+from services.plan.state import ServerKey, ServerKnobs
+from services.plan.words import sentence
+from services.render import Place
+from services.store import Store
+from services.wanted import wanted
+
+AGENT = "agent"
+
+
+@dataclass(frozen=True)
+class Running:
+    """What runs: the document, the system it asks for, and the revision behind it."""
+
+    document: Document
+    wanted: Wanted
+    revision: int
+
+
+def pick_id() -> int:
+    """A permanent id; random, so that the id of a deleted object is not given again."""
+    return secrets.randbelow(2**31 - 1) + 1
+
+
+class Appliance:
+    """The one writer of the system."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        drivers: Drivers,
+        place: Place,
+        journal: Journal,
+        drafts: Drafts,
+        window_file: WindowFile,
+        pick: Callable[[], int] = pick_id,
+    ) -> None:
+        self._store = store
+        self._drivers = drivers
+        self._place = place
+        self._journal = journal
+        self._drafts = drafts
+        self._window_file = window_file
+        self._pick = pick
+        self._lock = asyncio.Lock()
+        self.notices: dict[str, str] = {}
+        """What the administrator must know, by cause."""
+        loaded = store.newest()
+        for text in loaded.notices:
+            journal.note(AGENT, text)
+        if loaded.notices:
+            self.notices["store"] = " ".join(loaded.notices)
+        self.running = self._made(loaded.document, loaded.record.number)
+        self.window: Window | None = window_file.read()
+        if self.window is not None and self.window.seconds_left() > 0:
+            self.running = self._made(self.window.document, loaded.record.number)
+
+    # -- asking -----------------------------------------------------------------------------
+
+    async def planned(self, document: Document) -> PlanView:
+        """What applying `document` would do; nothing is touched, not even the lock."""
+        return await self._plan_of(with_ids(document, self.running.document, self._pick))
+
+    async def _plan_of(self, document: Document) -> PlanView:
+        require(document)
+        new = self._made(document, self.running.revision).wanted
+        seen = await look(self._drivers, new)
+        changes = plan(new, seen)
+        return PlanView(
+            changes=self._told(changes, document),
+            confirm_advised=moves_addresses(changes),
+            diff=difference(self.running.document, document),
+            files=file_difference("haproxy.cfg", seen.haproxy.config, new.haproxy.config.data),
+        )
+
+    def confirm_status(self) -> ConfirmStatus | None:
+        """The open window, if there is one."""
+        if self.window is None:
+            return None
+        return ConfirmStatus(
+            revision=self.running.revision,
+            seconds_left=max(0, round(self.window.seconds_left())),
+            who=self.window.who,
+        )
+
+    # -- changing ---------------------------------------------------------------------------
+
+    async def apply(
+        self,
+        document: Document,
+        *,
+        who: str,
+        why: str,
+        base: int | None = None,
+        confirm_s: int | None = None,
+        local_only: bool = False,
+    ) -> Applied:
+        """Make `document` the running one, or change nothing.
+
+        `base` is the revision it was made from: refused with `EditConflict` if another runs.
+        `local_only` refuses a change of the cluster half (the network wizard's account).
+        """
+        async with self._lock:
+            if base is not None and base != self.running.revision:
+                what = f"Revision {self.running.revision} runs, this was made from {base}."
+                raise EditConflict([Clash("document", what)])
+            return await self._change(
+                document, who=who, why=why, confirm_s=confirm_s, local_only=local_only
+            )
+
+    async def apply_draft(
+        self, draft: Draft, *, who: str, why: str, confirm_s: int | None, local_only: bool = False
+    ) -> Applied:
+        """Merge the draft into what runs now and apply it; then it is empty."""
+        async with self._lock:
+            document = self.merged(draft).document
+            if document is None:
+                raise Refused("There is nothing to apply.", do="Change something first.")
+            applied = await self._change(
+                document, who=who, why=why, confirm_s=confirm_s, local_only=local_only
+            )
+            self._drafts.discard(draft.key)
+            return applied
+
+    def merged(self, draft: Draft) -> drafting.Merged:
+        """The draft in what runs now; raises `EditConflict` or `ConfigInvalid` with all."""
+        merged = self.try_merge(draft)
+        if merged.clashes:
+            raise EditConflict(merged.clashes)
+        if merged.problems:
+            raise ConfigInvalid(merged.problems)
+        return merged
+
+    def try_merge(self, draft: Draft) -> drafting.Merged:
+        """The draft in what runs now, with problems and clashes listed instead of raised."""
+        merged = drafting.merge(
+            self.running.document,
+            [
+                drafting.Change(edit.key, edit.before, edit.after, edit.label)
+                for edit in draft.edits.values()
+            ],
+        )
+        problems: Sequence[Problem] = check(merged.document) if merged.document else ()
+        return drafting.Merged(merged.document, (*merged.problems, *problems), merged.clashes)
+
+    async def set_server(
+        self,
+        key: ServerKey,
+        *,
+        state: ServerState | None,
+        weight: int | None,
+        who: str,
+        why: str,
+    ) -> Applied:
+        """Drain, halt, bring online or weigh a server: at run time at once, then for good."""
+        async with self._lock:
+            old = _server(self.running.document, key)
+            # validated anew, because a copy is not: a weight of 1000 stops here
+            server = RealServer.model_validate(
+                old.model_dump()
+                | ({} if state is None else {"state": state})
+                | ({} if weight is None else {"weight": weight})
+            )
+            document = _with_server(self.running.document, key, server)
+            knobs = ServerKnobs(
+                0 if server.state is ServerState.DRAIN else server.weight,
+                halted=server.state is ServerState.HALT,
+            )
+            name = _names(document)[key]
+            # the person waits for this one; whether it took is judged by the verification below
+            with suppress(ApplianceError):
+                await self._drivers.haproxy.set_servers({key: knobs})
+            said = [] if state is None else [f"{state.value} {name}"]
+            said += [] if weight is None else [f"weight {weight} for {name}"]
+            return await self._change(document, who=who, why=why or ", ".join(said))
+
+    async def rollback(self, number: int | None, *, who: str, why: str) -> Applied:
+        """Apply an earlier revision again; inside a window, end it and go back."""
+        async with self._lock:
+            if self.window is not None and number is None:
+                return await self._expire(f"{who} rolled back")
+            if number is None:
+                earlier = [
+                    record.number
+                    for record in self._store.records()
+                    if record.number < self.running.revision
+                ]
+                if not earlier:
+                    raise NotFound("There is no earlier revision.", do="See `ballast revisions`.")
+                number = max(earlier)
+            document = self._store.read(number).document
+            return await self._change(document, who=who, why=why or f"back to revision {number}")
+
+    async def confirm(self, *, who: str) -> Applied:
+        """Keep the change that is waiting."""
+        async with self._lock:
+            if self.window is None:
+                raise Refused("Nothing waits for a confirmation.", do="Nothing needs to be done.")
+            if self.window.seconds_left() <= 0:
+                await self._expire("the time to confirm it ran out")
+                raise Refused("The change was rolled back already.", do="Apply it again.")
+            window = self.window
+            await self._commit(self.running, window.who, window.why)
+            self._close_window()
+            self._journal.note(who, f"confirmed revision {self.running.revision}")
+            return Applied(revision=self.running.revision, changes=())
+
+    # -- keeping ----------------------------------------------------------------------------
+
+    async def reconcile(self) -> tuple[Change, ...]:
+        """Put right whatever drifted from the running document; journal what was done."""
+        async with self._lock:
+            if self.window is not None and self.window.seconds_left() <= 0:
+                await self._expire("nobody confirmed it in time")
+            try:
+                changes = await converge(self._drivers, self.running.wanted)
+            except ApplianceError as error:
+                if self.notices.get("reconcile") != str(error):
+                    self._journal.note(AGENT, f"could not put right: {error}")
+                self.notices["reconcile"] = str(error)
+                raise
+            self.notices.pop("reconcile", None)
+            for told in self._told(changes, self.running.document):
+                self._journal.note(AGENT, f"put right: {told.what}")
+            return changes
+
+    async def _expire(self, reason: str) -> Applied:
+        who = self.window.who if self.window else AGENT
+        record = self._store.newest()
+        self.running = self._made(record.document, record.record.number)
+        self._close_window()
+        self._journal.note(AGENT, f"rolled back the change of {who}: {reason}")
+        changes = await converge(self._drivers, self.running.wanted)
+        return Applied(revision=self.running.revision, changes=self._told(changes, record.document))
+
+    async def _change(
+        self,
+        document: Document,
+        *,
+        who: str,
+        why: str,
+        confirm_s: int | None = None,
+        local_only: bool = False,
+    ) -> Applied:
+        if self.window is not None:
+            raise Refused(
+                f"A change of {self.window.who} waits to be confirmed.",
+                do="Confirm it or roll it back first.",
+            )
+        document = with_ids(document, self.running.document, self._pick)
+        if local_only and document.cluster != self.running.document.cluster:
+            raise Refused(
+                "This account may change this unit's network settings only.",
+                do="Leave the services as they are.",
+            )
+        require(document)
+        new = self._made(document, self.running.revision)
+
+        async def commit() -> None:
+            if confirm_s is None:
+                await self._commit(new, who, why)
+            else:
+                self.window = self._window_file.open(
+                    document, who=who, why=why, confirm_s=confirm_s
+                )
+                self.running = new
+
+        changes = await transact(
+            self._drivers, old=self.running.wanted, new=new.wanted, commit=commit
+        )
+        kept = "" if confirm_s is None else f", to be confirmed within {confirm_s} s"
+        self._journal.note(who, f"applied revision {self.running.revision}{kept}: {why or '-'}")
+        return Applied(
+            revision=self.running.revision,
+            changes=self._told(changes, document),
+            confirm=self.confirm_status(),
+        )
+
+    async def _commit(self, new: Running, who: str, why: str) -> None:
+        record = await asyncio.to_thread(
+            self._store.commit, new.document, who=who, why=why, at=time.time()
+        )
+        self.notices.pop("store", None)
+        self.running = replace(new, revision=record.number)
+
+    def _close_window(self) -> None:
+        self._window_file.close()
+        self.window = None
+
+    def _made(self, document: Document, revision: int) -> Running:
+        return Running(document, wanted(document, self._place), revision)
+
+    def _told(self, changes: Sequence[Change], document: Document) -> tuple[PlannedChange, ...]:
+        names = _names(self.running.document) | _names(document)
+
+        def name(key: ServerKey) -> str:
+            return names.get(key, f"{key[0]}/{key[1]}")
+
+        return tuple(
+            PlannedChange(
+                what=sentence(change, name), effect=change.effect, connections=change.drops
+            )
+            for change in changes
+        )
+
+
+def moves_addresses(changes: Sequence[Change]) -> bool:
+    """Whether a person could cut their own line with these, and had better confirm."""
+    return any(
+        isinstance(change, SetGateway | DropGateway)
+        or (isinstance(change, AddAddress | DropAddress) and not change.floating)
+        for change in changes
+    )
+
+
+def _names(document: Document) -> dict[ServerKey, str]:
+    return {
+        (service.id, server.id): f"{service.label}/{server.label}"
+        for service in document.cluster.layer7
+        for server in service.servers
+    }
+
+
+def _server(document: Document, key: ServerKey) -> RealServer:
+    for service in document.cluster.layer7:
+        for server in service.servers:
+            if (service.id, server.id) == key:
+                return server
+    raise NotFound("There is no such real server.", do="Look at `ballast rip list`.")
+
+
+def _with_server(document: Document, key: ServerKey, server: RealServer) -> Document:
+    """`document` with that one server in its place."""
+    services = tuple(
+        service.model_copy(
+            update={
+                "servers": tuple(server if old.id == server.id else old for old in service.servers)
+            }
+        )
+        if service.id == key[0]
+        else service
+        for service in document.cluster.layer7
+    )
+    cluster = document.cluster.model_copy(update={"layer7": services})
+    return document.model_copy(update={"cluster": cluster})

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drafts: each console's pending changes, held here so that a lost line loses nothing.
+
+A draft belongs to an account on a terminal. It is a list of object edits and not a copy of
+the document, so two people can work at once and only a change to the same object clashes.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from services.api import Edit
+from services.errors import Refused, Unable
+
+LIMIT = 10_000
+"""Edits in one draft: far beyond what anybody types, far below what hurts."""
+
+
+class Draft(BaseModel):
+    """Pending edits, one per object, in the order they were first made."""
+
+    key: str
+    base: int
+    edits: dict[str, Edit] = {}
+
+
+def draft_key(user: str, terminal: str) -> str:
+    """`user@terminal` with nothing in it that a file name could trip over."""
+    return f"{_plain(user)}@{_plain(terminal) or 'console'}"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:60]
+
+
+class Drafts:
+    """All drafts, on disk and in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o750, exist_ok=True)
+        self._open: dict[str, Draft] = {}
+
+    def get(self, key: str, *, base: int) -> Draft:
+        """The draft of that key; a new one starts from revision `base`."""
+        if key not in self._open:
+            try:
+                self._open[key] = Draft.model_validate_json(self._path(key).read_bytes())
+            except (OSError, ValidationError):
+                self._open[key] = Draft(key=key, base=base)
+        draft = self._open[key]
+        if not draft.edits:
+            draft.base = base
+        return draft
+
+    def put(self, draft: Draft, edit: Edit) -> None:
+        """Add an edit; on the same object it takes the earlier one's place.
+
+        The object's first `before` stays, unless the edit names the object as it runs now
+        (`keep mine` after a clash): that is the caller's to decide.
+        """
+        if edit.key not in draft.edits and len(draft.edits) >= LIMIT:
+            raise Refused(f"The draft holds {LIMIT} changes.", do="Apply them first.")
+        self._save(draft, draft.edits | {edit.key: edit})
+
+    def drop(self, draft: Draft, key: str) -> None:
+        """Forget the edit of one object and, with a service, those of its servers."""
+        gone = {name for name in draft.edits if name == key or name.startswith(f"{key}/")} - (
+            {name for name in draft.edits if name != key} if key == "local" else set()
+        )
+        kept = {name: edit for name, edit in draft.edits.items() if name not in gone}
+        self._save(draft, kept)
+
+    def discard(self, key: str) -> None:
+        """Throw a draft away."""
+        self._open.pop(key, None)
+        self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.json"
+
+    def _save(self, draft: Draft, edits: dict[str, Edit]) -> None:
+        """To disk first: an edit that was acknowledged survives the agent."""
+        path = self._path(draft.key)
+        fresh = path.with_suffix(".new")
+        text = draft.model_copy(update={"edits": edits}).model_dump_json()
+        try:
+            fresh.write_text(text)
+            fresh.replace(path)
+        except OSError as error:
+            raise Unable(
+                f"The pending change cannot be kept: {error.strerror}.",
+                do="Make room on the data partition; nothing else was changed.",
+            ) from error
+        draft.edits = edits

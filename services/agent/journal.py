@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who did what: one JSON line per event, bounded, and the same words to the system's log.
+
+A text file and not the system journal alone, because an audit trail must survive a unit
+whose journal is volatile and be readable without privileges of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from services.api import JournalEntry
+
+log = logging.getLogger("ballast.journal")
+
+LIMIT_BYTES = 2 * 2**20
+KEPT = 2000
+"""Entries held in memory; the file's older half is dropped when it passes the limit."""
+
+
+class Journal:
+    """The appliance's own record of changes and repairs."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._clock = clock
+        self._entries: deque[JournalEntry] = deque(self._read(), maxlen=KEPT)
+
+    def note(self, who: str, what: str) -> None:
+        """Record one event; a full disk loses the line but never the event in progress."""
+        entry = JournalEntry(at=self._clock(), who=who, what=what)
+        self._entries.append(entry)
+        log.info("%s: %s", who, what)
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(entry.model_dump_json() + "\n")
+            if self._path.stat().st_size > LIMIT_BYTES:
+                self._shorten()
+        except OSError as error:
+            log.error("the journal cannot be written: %s", error)
+
+    def newest(self, limit: int) -> tuple[JournalEntry, ...]:
+        """The last entries, newest first."""
+        return tuple(reversed(self._entries))[:limit]
+
+    def _read(self) -> list[JournalEntry]:
+        entries = []
+        try:
+            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+        for line in lines[-KEPT:]:
+            try:
+                entries.append(JournalEntry(**json.loads(line)))
+            except (ValueError, TypeError):
+                continue  # a line cut short by a power loss says nothing
+        return entries
+
+    def _shorten(self) -> None:
+        half = list(self._entries)[-KEPT // 2 :]
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text("".join(entry.model_dump_json() + "\n" for entry in half))
+        fresh.replace(self._path)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live figures: the data plane's counters and the machine's, sampled when somebody asks.
+
+Rates need two samples. They are taken at most about once a second however many consoles
+ask, so that looking costs the same whether one person looks or ten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import psutil
+
+from services.agent.appliance import Appliance
+from services.api import InterfaceStatus, NodeStatus, Status, UnitStatus
+from services.apply import Drivers
+from services.drivers.sample import Sample
+from services.plan.state import LinksSeen
+from services.status import services_status
+
+FRESH_S = 0.9
+"""A sample younger than this is shown again instead of taken anew."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine's own figures from one moment."""
+
+    at: float
+    cpu_pct: float
+    memory_pct: float
+    bytes_in: int
+    bytes_out: int
+
+
+class Observer:
+    """Takes samples and keeps the last two."""
+
+    def __init__(self, appliance: Appliance, drivers: Drivers, *, version: str) -> None:
+        self._appliance = appliance
+        self._drivers = drivers
+        self._version = version
+        self._lock = asyncio.Lock()
+        self._now = self._before = Sample(at=0.0, running=False)
+        self._machine_now = self._machine_before = machine()
+        self._links = LinksSeen()
+
+    async def status(self) -> Status:
+        """Everything the Overview shows."""
+        await self._refresh()
+        running = self._appliance.running
+        services = services_status(running.document, self._now, self._before)
+        return Status(at=time.time(), node=self._node(), services=services)
+
+    async def _refresh(self) -> None:
+        async with self._lock:
+            if time.monotonic() - self._now.at < FRESH_S:
+                return
+            sample, links = await asyncio.gather(
+                self._drivers.haproxy.sample(), self._drivers.links.seen()
+            )
+            self._before, self._now, self._links = self._now, sample, links
+            self._machine_before, self._machine_now = self._machine_now, machine()
+
+    def _node(self) -> NodeStatus:
+        running = self._appliance.running
+        local = running.document.local
+        spent = self._machine_now.at - self._machine_before.at
+        unit = UnitStatus(
+            name="haproxy",
+            running=self._now.running,
+            since_s=self._now.since_s,
+            detail="" if self._now.running or running.wanted.haproxy.running else "no service",
+        )
+        return NodeStatus(
+            hostname=local.hostname,
+            role=local.role.value,
+            active=True,
+            link="no peer",
+            version=self._version,
+            revision=running.revision,
+            cpu_pct=self._machine_now.cpu_pct,
+            memory_pct=self._machine_now.memory_pct,
+            uptime_s=max(0, int(time.time() - psutil.boot_time())),
+            connections=sum(service.connections for service in self._now.services.values()),
+            bytes_in_per_s=_rate(self._machine_now.bytes_in, self._machine_before.bytes_in, spent),
+            bytes_out_per_s=_rate(
+                self._machine_now.bytes_out, self._machine_before.bytes_out, spent
+            ),
+            interfaces=self._interfaces(),
+            units=(unit,),
+            notices=tuple(self._appliance.notices.values()),
+            confirm=self._appliance.confirm_status(),
+        )
+
+    def _interfaces(self) -> tuple[InterfaceStatus, ...]:
+        return tuple(
+            InterfaceStatus(
+                name=name,
+                carrier=device.carrier,
+                mac=device.mac,
+                addresses=tuple(
+                    key.address for key in sorted(self._links.ours) if key.device == name
+                ),
+                not_saved=tuple(
+                    key.address for key in sorted(self._links.foreign) if key.device == name
+                ),
+            )
+            for name, device in sorted(self._links.devices.items())
+        )
+
+
+def machine() -> Machine:
+    """Read the machine's figures; CPU is since the call before."""
+    cards = psutil.net_io_counters(pernic=True)
+    wired = [counters for name, counters in cards.items() if name != "lo"]
+    return Machine(
+        at=time.monotonic(),
+        cpu_pct=psutil.cpu_percent(interval=None),
+        memory_pct=psutil.virtual_memory().percent,
+        bytes_in=sum(counters.bytes_recv for counters in wired),
+        bytes_out=sum(counters.bytes_sent for counters in wired),
+    )
+
+
+def _rate(now: int, before: int, spent: float) -> float:
+    return max(0, now - before) / spent if spent > 0 else 0.0

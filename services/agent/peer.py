@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is asking: the kernel's word on the other end of the socket, and what they may do.
+
+There is no password and no token on the socket: the kernel names the account
+(SO_PEERCRED, unix(7)), and UNIX groups say what it may do. uvicorn hands an application
+neither, so a small subclass of its protocol puts the credentials into the request's scope.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import os
+import pwd
+import socket
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from services.api import AccessRole
+from services.errors import Forbidden
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
+
+GROUPS = {
+    "ballast-admin": AccessRole.ADMIN,
+    "ballast-operator": AccessRole.OPERATOR,
+    "ballast-viewer": AccessRole.VIEWER,
+    "ballast-setup": AccessRole.SETUP,
+}
+"""Mightiest first: an account in two groups has the mightier role."""
+
+SCOPE_KEY = "ballast.peer"
+_UCRED = struct.Struct("iII")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """An account on the other end of the socket."""
+
+    user: str
+    role: AccessRole | None
+    """None: an account of no Ballast group may do nothing."""
+
+    def require(self, *roles: AccessRole) -> None:
+        """Raise `Forbidden` unless the account has one of `roles`; an admin may do all."""
+        if self.role is not AccessRole.ADMIN and self.role not in roles:
+            have = f"has the role {self.role.value}" if self.role else "is in no Ballast group"
+            names = ", ".join(role.value for role in (AccessRole.ADMIN, *roles))
+            raise Forbidden(
+                f"The account {self.user} {have} and may not do that.",
+                do=f"Ask somebody with one of these roles: {names}.",
+            )
+
+
+def peer_of(uid: int, gid: int) -> Peer:
+    """The account with this id; groups are looked up anew, since SO_PEERCRED knows only the
+    primary one and a person's groups may change while they are logged in.
+    """
+    try:
+        entry = pwd.getpwuid(uid)
+        user, groups = entry.pw_name, os.getgrouplist(entry.pw_name, gid)
+    except KeyError:
+        user, groups = f"uid{uid}", [gid]
+    # whoever may stop the agent owns the appliance anyway
+    if uid in {0, os.geteuid()}:
+        return Peer(user, AccessRole.ADMIN)
+    names = set()
+    for number in groups:
+        try:
+            names.add(grp.getgrgid(number).gr_name)
+        except KeyError:
+            continue
+    return Peer(user, next((role for group, role in GROUPS.items() if group in names), None))
+
+
+class PeerProtocol(H11Protocol):
+    """uvicorn's HTTP protocol which also notes the account behind the connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Ask the kernel once per connection: a UNIX socket never changes hands."""
+        super().connection_made(transport)
+        sock: socket.socket = transport.get_extra_info("socket")
+        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        _, uid, gid = _UCRED.unpack(raw)
+        peer, inner = peer_of(uid, gid), self.app
+
+        async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            cast("dict[str, object]", scope)[SCOPE_KEY] = peer
+            await inner(scope, receive, send)
+
+        self.app = app

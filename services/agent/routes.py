@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The socket's routes: who may ask what, and nothing else.
+
+Bodies are read and judged by our own models, so that a wrong field is answered with its
+path and remedy like everywhere else. Answers go out as the model's own JSON, because
+validating a thousand services a second time would double the cost of a look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from services.agent.appliance import Appliance
+from services.agent.drafts import Draft, Drafts, draft_key
+from services.agent.journal import Journal
+from services.agent.observer import Observer
+from services.agent.peer import SCOPE_KEY, Peer
+from services.api import (
+    AccessRole,
+    ApplyRequest,
+    ClashView,
+    DraftApply,
+    DraftView,
+    Edit,
+    ErrorView,
+    KnobRequest,
+    ProblemView,
+    ReviewView,
+    Revision,
+    RevisionInfo,
+    WhoAmI,
+)
+from services.errors import (
+    ApplianceError,
+    Clash,
+    ConfigInvalid,
+    EditConflict,
+    NotFound,
+    Problem,
+    Refused,
+)
+from services.model import problems_from
+from services.store import RevisionRecord, Store
+
+BODY_LIMIT = 32 * 2**20
+"""Largest request in bytes: twice the largest document."""
+
+LOOK = (AccessRole.OPERATOR, AccessRole.VIEWER, AccessRole.SETUP)
+SWITCH = (AccessRole.OPERATOR,)
+LOCAL = (AccessRole.SETUP,)
+
+_Body = TypeVar("_Body", bound=BaseModel)
+_INFOS: TypeAdapter[tuple[RevisionInfo, ...]] = TypeAdapter(tuple[RevisionInfo, ...])
+_ENTRIES: TypeAdapter[list[object]] = TypeAdapter(list[object])
+
+
+def peer(request: Request) -> Peer:
+    """The account behind the connection."""
+    found: Peer = request.scope[SCOPE_KEY]
+    return found
+
+
+Asking = Annotated[Peer, Depends(peer)]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the routes speak with."""
+
+    appliance: Appliance
+    observer: Observer
+    drafts: Drafts
+    journal: Journal
+    store: Store
+
+    def draft(self, request: Request, who: Peer) -> Draft:
+        """The draft of the console that asks."""
+        terminal = request.headers.get("x-ballast-terminal", "")
+        key = draft_key(who.user, terminal)
+        return self.drafts.get(key, base=self.appliance.running.revision)
+
+    def view(self, draft: Draft) -> DraftView:
+        """A draft with everything that stands in its way."""
+        merged = self.appliance.try_merge(draft)
+        return DraftView(
+            key=draft.key,
+            base=draft.base,
+            edits=tuple(draft.edits.values()),
+            document=merged.document,
+            problems=_problems(merged.problems),
+            clashes=_clashes(merged.clashes),
+        )
+
+
+def application(parts: Parts) -> FastAPI:
+    """The agent's door, ready for a server that notes peers (`services.agent.peer`)."""
+    app = FastAPI(title="Ballast agent", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(ApplianceError, _answer_error)
+    app.add_exception_handler(404, _answer_unknown)
+    for routes in (_looking, _changing, _drafting):
+        app.include_router(routes(parts))
+    return app
+
+
+def _looking(parts: Parts) -> APIRouter:
+    app = APIRouter()
+
+    @app.get("/whoami")
+    async def whoami(request: Request, who: Asking) -> Response:
+        who.require(*LOOK)
+        return _json(
+            WhoAmI(
+                user=who.user,
+                role=who.role or AccessRole.VIEWER,
+                draft=parts.draft(request, who).key,
+            )
+        )
+
+    @app.get("/status")
+    async def status(who: Asking) -> Response:
+        who.require(*LOOK)
+        return _json(await parts.observer.status())
+
+    @app.get("/document")
+    async def document(who: Asking) -> Response:
+        who.require(*LOOK)
+        running = parts.appliance.running
+        info = next(
+            (
+                _info(record)
+                for record in parts.store.records()
+                if record.number == running.revision
+            ),
+            RevisionInfo(number=running.revision, at=0, who="factory", why="", sha256=""),
+        )
+        return _json(Revision(info=info, document=running.document))
+
+    @app.get("/revisions")
+    async def revisions(who: Asking) -> Response:
+        who.require(*LOOK)
+        newest_first = sorted(parts.store.records(), key=lambda record: -record.number)
+        return _raw(_INFOS.dump_json(tuple(_info(record) for record in newest_first)))
+
+    @app.get("/revisions/{number}")
+    async def revision(number: int, who: Asking) -> Response:
+        who.require(*LOOK)
+        loaded = parts.store.read(number)
+        return _json(Revision(info=_info(loaded.record), document=loaded.document))
+
+    @app.post("/plan")
+    async def plan(request: Request, who: Asking) -> Response:
+        who.require(*LOOK)
+        wish = await _body(request, ApplyRequest)
+        return _json(await parts.appliance.planned(wish.document))
+
+    @app.get("/journal")
+    async def entries(who: Asking, limit: int = 100) -> Response:
+        who.require(*LOOK)
+        return _raw(_ENTRIES.dump_json(list(parts.journal.newest(max(0, limit)))))
+
+    return app
+
+
+def _changing(parts: Parts) -> APIRouter:
+    app = APIRouter()
+
+    @app.post("/apply")
+    async def apply(request: Request, who: Asking) -> Response:
+        who.require(*LOCAL)
+        wish = await _body(request, ApplyRequest)
+        applied = await parts.appliance.apply(
+            wish.document,
+            who=who.user,
+            why=wish.why,
+            base=wish.base,
+            confirm_s=_bounded(wish.confirm_s),
+            local_only=who.role is AccessRole.SETUP,
+        )
+        return _json(applied)
+
+    @app.post("/confirm")
+    async def confirm(who: Asking) -> Response:
+        who.require(*LOCAL)
+        return _json(await parts.appliance.confirm(who=who.user))
+
+    @app.post("/rollback")
+    async def rollback(who: Asking, number: int | None = None, why: str = "") -> Response:
+        who.require()
+        return _json(await parts.appliance.rollback(number, who=who.user, why=_line(why)))
+
+    @app.post("/layer7/{service}/servers/{server}")
+    async def set_server(service: int, server: int, request: Request, who: Asking) -> Response:
+        who.require(*SWITCH)
+        wish = await _body(request, KnobRequest)
+        applied = await parts.appliance.set_server(
+            (service, server), state=wish.state, weight=wish.weight, who=who.user, why=wish.why
+        )
+        return _json(applied)
+
+    return app
+
+
+def _drafting(parts: Parts) -> APIRouter:
+    app = APIRouter()
+
+    @app.get("/draft")
+    async def draft(request: Request, who: Asking) -> Response:
+        who.require(*LOOK)
+        return _json(parts.view(parts.draft(request, who)))
+
+    @app.post("/draft/edits")
+    async def edit(request: Request, who: Asking) -> Response:
+        who.require(*LOCAL)
+        wish = await _body(request, Edit)
+        found = parts.draft(request, who)
+        parts.drafts.put(found, wish)
+        return _json(parts.view(found))
+
+    @app.delete("/draft/edits")
+    async def drop_edit(request: Request, who: Asking, key: str) -> Response:
+        who.require(*LOCAL)
+        found = parts.draft(request, who)
+        parts.drafts.drop(found, key)
+        return _json(parts.view(found))
+
+    @app.delete("/draft")
+    async def discard(request: Request, who: Asking) -> Response:
+        who.require(*LOCAL)
+        parts.drafts.discard(parts.draft(request, who).key)
+        return _json(parts.view(parts.draft(request, who)))
+
+    @app.post("/draft/review")
+    async def review(request: Request, who: Asking) -> Response:
+        who.require(*LOOK)
+        shown = parts.view(parts.draft(request, who))
+        sound = shown.document is not None and not shown.problems
+        planned = (
+            await parts.appliance.planned(shown.document) if shown.document and sound else None
+        )
+        return _json(ReviewView(draft=shown, plan=planned))
+
+    @app.post("/draft/apply")
+    async def apply_draft(request: Request, who: Asking) -> Response:
+        who.require(*LOCAL)
+        wish = await _body(request, DraftApply)
+        found = parts.draft(request, who)
+        if not found.edits:
+            raise Refused("There is nothing to apply.", do="Change something first.")
+        applied = await parts.appliance.apply_draft(
+            found,
+            who=who.user,
+            why=wish.why,
+            confirm_s=_bounded(wish.confirm_s),
+            local_only=who.role is AccessRole.SETUP,
+        )
+        return _json(applied)
+
+    return app
+
+
+async def _body(request: Request, kind: type[_Body]) -> _Body:
+    """The request's body as one of our messages; raises `ConfigInvalid` with every problem."""
+    data = bytearray()
+    async for piece in request.stream():
+        data += piece
+        if len(data) > BODY_LIMIT:
+            raise Refused(
+                f"The request is larger than {BODY_LIMIT // 2**20} MiB.",
+                do="Split the configuration over several units.",
+            )
+    try:
+        return kind.model_validate_json(bytes(data))
+    except ValidationError as error:
+        raise ConfigInvalid(
+            [
+                Problem(
+                    found.path[1:] if found.path[:1] == ("document",) else found.path,
+                    found.what,
+                    found.do,
+                )
+                for found in problems_from(error, kind)
+            ]
+        ) from error
+
+
+def _bounded(confirm_s: int | None) -> int | None:
+    if confirm_s is not None and not 1 <= confirm_s <= 3600:
+        raise Refused(f"{confirm_s} s to confirm is out of range.", do="Give 1 to 3600 seconds.")
+    return confirm_s
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:200]
+
+
+def _info(record: RevisionRecord) -> RevisionInfo:
+    return RevisionInfo(
+        number=record.number, at=record.at, who=record.who, why=record.why, sha256=record.sha256
+    )
+
+
+def _problems(problems: tuple[Problem, ...]) -> tuple[ProblemView, ...]:
+    return tuple(ProblemView(path=found.path, what=found.what, do=found.do) for found in problems)
+
+
+def _clashes(clashes: tuple[Clash, ...]) -> tuple[ClashView, ...]:
+    return tuple(ClashView(key=clash.key, what=clash.what) for clash in clashes)
+
+
+def _json(answer: BaseModel, status: int = 200) -> Response:
+    return _raw(answer.model_dump_json().encode(), status)
+
+
+def _raw(data: bytes, status: int = 200) -> Response:
+    return Response(data, status_code=status, media_type="application/json")
+
+
+async def _answer_error(_: Request, error: Exception) -> Response:
+    if not isinstance(error, ApplianceError):
+        raise error
+    view = ErrorView(
+        kind=type(error).__name__,
+        what=error.what,
+        do=error.do,
+        problems=_problems(error.problems) if isinstance(error, ConfigInvalid) else (),
+        clashes=_clashes(error.clashes) if isinstance(error, EditConflict) else (),
+    )
+    return _json(view, error.http_status)
+
+
+async def _answer_unknown(request: Request, _: Exception) -> Response:
+    unknown = NotFound("The agent has no such door.", do="Use a client of the agent's version.")
+    return await _answer_error(request, unknown)

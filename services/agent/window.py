@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keep or roll back: a change that undoes itself unless somebody confirms it.
+
+While a window is open the running document is not yet a revision. It lies in a file of its
+own with its deadline, so that an agent killed inside the window still knows both; the
+deadline is on the monotonic clock together with the kernel's boot id, so that neither a
+clock set back nor a reboot keeps an unconfirmed change alive.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from services.errors import Unable
+from services.model import Document
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Window(BaseModel):
+    """An applied document waiting to be confirmed."""
+
+    document: Document
+    who: str
+    why: str
+    deadline: float
+    """On `time.monotonic`'s clock."""
+    boot_id: str
+
+    def seconds_left(self) -> float:
+        """Until it rolls back; never positive after a reboot."""
+        return self.deadline - time.monotonic() if self.boot_id == boot_id() else 0.0
+
+
+def boot_id() -> str:
+    """Names this run of the kernel."""
+    return BOOT_ID.read_text().strip()
+
+
+@dataclass(frozen=True)
+class WindowFile:
+    """Where the open window lies, if there is one."""
+
+    path: Path
+
+    def read(self) -> Window | None:
+        """The open window; a file cut short counts as none, so the change rolls back."""
+        try:
+            return Window.model_validate_json(self.path.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def open(self, document: Document, *, who: str, why: str, confirm_s: int) -> Window:
+        """Begin a window of `confirm_s` seconds; raises `Unable` when it cannot be kept."""
+        window = Window(
+            document=document,
+            who=who,
+            why=why,
+            deadline=time.monotonic() + confirm_s,
+            boot_id=boot_id(),
+        )
+        fresh = self.path.with_suffix(".new")
+        try:
+            with fresh.open("wb") as file:
+                file.write(window.model_dump_json().encode())
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self.path)
+        except OSError as error:
+            raise Unable(
+                f"The confirmation deadline cannot be written: {error.strerror}.",
+                do="Make room on the data partition.",
+            ) from error
+        return window
+
+    def close(self) -> None:
+        """End the window, confirmed or not."""
+        self.path.unlink(missing_ok=True)

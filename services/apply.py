@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The transaction: judge, plan, act, verify, commit; or bring the old state back.
+
+The way back is the pipeline itself, run towards the old wanted state. Each step could have
+registered its own inverse instead, but an inverse returns to what was seen, drift and all,
+and is code that only runs on the worst day; converging on the old document is the code
+that runs every two seconds. A process killed in the middle needs no log either: whoever
+starts next converges on the revision that was committed, old or new, never a mix.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from services.drivers.files import Files
+from services.drivers.haproxy import Haproxy
+from services.drivers.host import Host
+from services.drivers.links import Links
+from services.errors import ApplianceError, ApplyFailed, Unable
+from services.plan import Change, Seen, Wanted, plan
+from services.plan.changes import (
+    AddAddress,
+    DropAddress,
+    DropGateway,
+    EndStrays,
+    ReloadHaproxy,
+    SetGateway,
+    SetHostname,
+    SetMtu,
+    SetServer,
+    StartHaproxy,
+    StopHaproxy,
+    WriteFile,
+)
+from services.plan.state import AddressKey
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 3
+"""How often a state that has not settled is planned again: a reload may bring back a knob
+which the second round sets; what needs a fourth is broken."""
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """Every door to the outside that an apply goes through."""
+
+    files: Files
+    links: Links
+    haproxy: Haproxy
+    host: Host
+
+
+async def look(drivers: Drivers, wanted: Wanted) -> Seen:
+    """The system as it is, as far as `wanted` speaks about it."""
+    haproxy, links, hostname, *files = await asyncio.gather(
+        drivers.haproxy.seen(),
+        drivers.links.seen(),
+        drivers.host.hostname(),
+        *(drivers.files.read(file.path) for file in wanted.files),
+    )
+    return Seen(
+        haproxy=haproxy,
+        links=links,
+        hostname=hostname,
+        files=dict(zip((file.path for file in wanted.files), files, strict=True)),
+    )
+
+
+async def converge(drivers: Drivers, wanted: Wanted) -> tuple[Change, ...]:
+    """Bring the system to `wanted` and prove it by reading back; returns what was done.
+
+    Raises `Unable` when it has not settled after `ROUNDS`, and whatever a driver raises.
+    """
+    done: list[Change] = []
+    changes = plan(wanted, await look(drivers, wanted))
+    for _ in range(ROUNDS):
+        if not changes:
+            return tuple(done)
+        await follow(drivers, changes)
+        done += changes
+        changes = plan(wanted, await look(drivers, wanted))
+    if changes:
+        left = ", ".join(sorted({type(change).__name__ for change in changes}))
+        raise Unable(
+            f"The appliance does not take the configuration on: {left} is still due.",
+            do="Something else changes it at the same time; see the journal.",
+        )
+    return tuple(done)
+
+
+async def transact(
+    drivers: Drivers,
+    *,
+    old: Wanted,
+    new: Wanted,
+    commit: Callable[[], Awaitable[None]],
+) -> tuple[Change, ...]:
+    """Bring the system from `old` to `new` and `commit`, or back to `old`.
+
+    Raises what the candidate's judge says, with nothing touched; after the first step every
+    failure is `ApplyFailed`, with the old state back (or the sentence that it is not).
+    """
+    if new.haproxy.fingerprint != old.haproxy.fingerprint:
+        await drivers.haproxy.judge(new.haproxy.config.data)
+    try:
+        done = await converge(drivers, new)
+        await commit()
+    except (ApplianceError, OSError) as error:
+        raise await _undone(drivers, old, error) from error
+    return done
+
+
+async def _undone(drivers: Drivers, old: Wanted, error: Exception) -> ApplyFailed:
+    log.warning("apply failed, going back: %s", error)
+    what = error.what if isinstance(error, ApplianceError) else f"{error}."
+    do = error.do if isinstance(error, ApplianceError) else "Mend the cause and apply again."
+    try:
+        await converge(drivers, old)
+    except (ApplianceError, OSError) as second:
+        log.error("the way back failed: %s", second)
+        return ApplyFailed(
+            f"The change could not be applied: {what} The way back is not complete: {second}",
+            do="The appliance goes on trying to restore the last revision; see the journal.",
+        )
+    return ApplyFailed(f"The change could not be applied and was undone: {what}", do=do)
+
+
+async def follow(drivers: Drivers, changes: tuple[Change, ...]) -> None:
+    """Do the changes in their order; neighbours of one kind go to the driver in one batch."""
+    links = drivers.links
+    position = 0
+    while position < len(changes):
+        kind = type(changes[position])
+        batch = [changes[position]]
+        while position + len(batch) < len(changes) and (
+            type(changes[position + len(batch)]) is kind
+        ):
+            batch.append(changes[position + len(batch)])
+        position += len(batch)
+        if kind is AddAddress:
+            await _add(links, [step for step in batch if isinstance(step, AddAddress)])
+        elif kind is DropAddress:
+            await links.drop_addresses(
+                [step.key for step in batch if isinstance(step, DropAddress)]
+            )
+        elif kind is SetServer:
+            await drivers.haproxy.set_servers(
+                {step.key: step.knobs for step in batch if isinstance(step, SetServer)}
+            )
+        else:
+            for step in batch:
+                await _single(drivers, step)
+
+
+async def _add(links: Links, steps: list[AddAddress]) -> None:
+    wanted: dict[AddressKey, bool] = {step.key: step.floating for step in steps}
+    await links.add_addresses(wanted)
+    if floating := [key for key, floats in wanted.items() if floats]:
+        await links.announce(floating)
+
+
+async def _single(drivers: Drivers, step: Change) -> None:
+    match step:
+        case WriteFile():
+            await drivers.files.write(step.file)
+        case ReloadHaproxy():
+            await drivers.haproxy.reload()
+        case StartHaproxy():
+            await drivers.haproxy.start()
+        case StopHaproxy():
+            await drivers.haproxy.stop()
+        case EndStrays():
+            await drivers.haproxy.end_strays()
+        case SetGateway():
+            await drivers.links.set_gateway(step.version, step.address)
+        case DropGateway():
+            await drivers.links.drop_gateway(step.version)
+        case SetMtu():
+            await drivers.links.set_mtu(step.device, step.mtu)
+        case SetHostname():
+            await drivers.host.set_hostname(step.hostname)
+        case _:
+            raise TypeError(f"nobody follows {type(step).__name__}")

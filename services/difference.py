@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two documents compared object by object, for people; pure.
+
+A diff of the whole text would say where lines moved; an administrator wants to know which
+service and which field.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+
+from services.draft import Object, objects
+from services.model import Document
+
+
+def difference(old: Document, new: Document) -> str:
+    """Lines with `+` for added, `-` for removed, `~` before each changed object's name."""
+    before, after = objects(old), objects(new)
+    names = _names(old) | _names(new)
+    lines: list[str] = []
+    for key in [*before, *(key for key in after if key not in before)]:
+        was, now = before.get(key), after.get(key)
+        if was == now:
+            continue
+        mark = "+" if was is None else "-" if now is None else "~"
+        lines.append(f"{mark} {names[key]}")
+        lines += _fields(was or {}, now or {})
+    return "\n".join(lines)
+
+
+def file_difference(name: str, old: bytes | None, new: bytes) -> str:
+    """A unified diff of a generated file."""
+    return "".join(
+        difflib.unified_diff(
+            (old or b"").decode(errors="replace").splitlines(keepends=True),
+            new.decode(errors="replace").splitlines(keepends=True),
+            f"{name} (now)",
+            f"{name} (new)",
+        )
+    )
+
+
+def _fields(was: Object, now: Object) -> list[str]:
+    lines = []
+    for field in [*was, *(field for field in now if field not in was)]:
+        if field == "id" or was.get(field) == now.get(field):
+            continue
+        if field in was:
+            lines.append(f"-   {field}: {_shown(was[field])}")
+        if field in now:
+            lines.append(f"+   {field}: {_shown(now[field])}")
+    return lines
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=True)
+
+
+def _names(document: Document) -> dict[str, str]:
+    names = {"local": "this unit"}
+    names |= {f"local/{card.name}": f"interface {card.name}" for card in document.local.interfaces}
+    for service in document.cluster.layer7:
+        names[f"layer7/{service.id}"] = f"virtual service {service.label}"
+        for server in service.servers:
+            key = f"layer7/{service.id}/{server.id}"
+            names[key] = f"real server {service.label}/{server.label}"
+    return names

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Merging a person's pending changes into whatever runs now, object by object; pure.
+
+Two people may edit at once as long as they edit different objects: a service, a server, an
+interface are objects of their own. Whether an object changed underneath is judged by its
+value and not by a revision number, so a change that was rolled back meanwhile is no clash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from services.errors import Clash, Problem
+from services.model import Document, problems_from
+
+Object = Mapping[str, Any]
+"""One object as JSON, without the objects inside it."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One object before and after an edit; None before: new, None after: deleted."""
+
+    key: str
+    before: Object | None
+    after: Object | None
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What came out: a document, or why there is none."""
+
+    document: Document | None
+    problems: tuple[Problem, ...] = ()
+    clashes: tuple[Clash, ...] = ()
+
+
+def objects(document: Document) -> dict[str, dict[str, Any]]:
+    """A document as a flat table of objects, in the document's order.
+
+    Keys: `local`, `local/eth0`, `layer7/SERVICE`, `layer7/SERVICE/SERVER` with permanent ids.
+    """
+    tree = document.model_dump(mode="json")
+    local = tree["local"]
+    table = {f"local/{card['name']}": card for card in local.pop("interfaces")}
+    table["local"] = local
+    for service in tree["cluster"]["layer7"]:
+        servers = service.pop("servers")
+        table[f"layer7/{service['id']}"] = service
+        for server in servers:
+            table[f"layer7/{service['id']}/{server['id']}"] = server
+    return table
+
+
+def assembled(table: Mapping[str, Object]) -> dict[str, Any]:
+    """The inverse of `objects`, as JSON; it still has to pass the model."""
+    local: dict[str, Any] = {**table["local"], "interfaces": []}
+    services: dict[str, dict[str, Any]] = {}
+    for key, found in table.items():
+        match key.split("/"):
+            case ["local", _]:
+                local["interfaces"].append(found)
+            case ["layer7", service]:
+                services[service] = {**found, "servers": []}
+    for key, found in table.items():
+        match key.split("/"):
+            case ["layer7", service, _]:
+                services[service]["servers"].append(found)
+    local["interfaces"].sort(key=lambda card: card["name"])
+    return {"cluster": {"layer7": list(services.values())}, "local": local}
+
+
+def merge(document: Document, changes: Iterable[Change]) -> Merged:
+    """`document` with `changes` in it; clashes and problems are all listed at once."""
+    table: dict[str, Any] = dict(objects(document))
+    clashes: list[Clash] = []
+    for change in changes:
+        found = table.get(change.key)
+        if clash := _clash(change, found, table):
+            clashes.append(Clash(change.key, clash))
+        elif change.after is not None:
+            table[change.key] = _named(change.key, change.after)
+        else:
+            for key in [key for key in table if key == change.key or _inside(key, change.key)]:
+                del table[key]
+    if clashes:
+        return Merged(None, clashes=tuple(clashes))
+    try:
+        return Merged(Document.model_validate(assembled(table)))
+    except ValidationError as error:
+        return Merged(None, problems=problems_from(error, Document))
+
+
+def _named(key: str, found: Object) -> Object:
+    """The object under the name its key gives it, whatever it says itself."""
+    kind, _, name = key.partition("/")
+    last = name.rpartition("/")[2]
+    if kind == "layer7":
+        return {**found, "id": int(last)}
+    return {**found, "name": last} if last else found
+
+
+def _inside(key: str, parent: str) -> bool:
+    # the local half is one object whose cards are others: neither goes with the other
+    return parent.startswith("layer7/") and key.startswith(parent + "/")
+
+
+def _clash(change: Change, found: Object | None, table: Mapping[str, Object]) -> str | None:
+    name = change.label or change.key
+    parent = change.key.rpartition("/")[0]
+    if parent.startswith("layer7/") and parent not in table and change.after is not None:
+        return f"The service of {name} was deleted meanwhile."
+    if found == change.before or found == change.after:
+        return None
+    if found is None:
+        return f"{name} was deleted meanwhile."
+    if change.before is None:
+        return f"{name} was added by somebody else meanwhile."
+    fields = sorted(
+        field for field in {*found, *change.before} if found.get(field) != change.before.get(field)
+    )
+    return f"{name} was changed meanwhile: {', '.join(fields)}."

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fewest changes from seen to wanted, make before break.
+
+Addresses come up before the file that binds them, and go only after the worker that used
+them has been replaced; knobs move before a reload, so that a halted server is cut at once
+and not when the old worker ends. Sorted, so that equal input gives an equal plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from services.plan.changes import (
+    AddAddress,
+    Change,
+    DropAddress,
+    DropGateway,
+    EndStrays,
+    ReloadHaproxy,
+    SetGateway,
+    SetHostname,
+    SetMtu,
+    SetServer,
+    StartHaproxy,
+    StopHaproxy,
+    WriteFile,
+)
+from services.plan.state import HaproxySeen, HaproxyWanted, LinksSeen, LinksWanted, Seen, Wanted
+
+
+def plan(wanted: Wanted, seen: Seen) -> tuple[Change, ...]:
+    """Ordered changes; `plan(wanted, what following it leads to)` is empty."""
+    return (
+        *_links_up(wanted.links, seen.links),
+        *_host(wanted, seen),
+        *_haproxy(wanted.haproxy, seen.haproxy),
+        *_links_down(wanted.links, seen.links, _orphaned(wanted.haproxy, seen.haproxy)),
+    )
+
+
+def _links_up(wanted: LinksWanted, seen: LinksSeen) -> Iterator[Change]:
+    for device, mtu in sorted(wanted.mtu.items()):
+        if device in seen.devices and seen.devices[device].mtu != mtu:
+            yield SetMtu(device=device, mtu=mtu)
+    # an interface's own address first: a floating one may need its network
+    for key, floating in sorted(wanted.addresses.items(), key=lambda item: (item[1], item[0])):
+        if seen.ours.get(key) is not floating:
+            yield AddAddress(key=key, floating=floating)
+    for version, address in sorted(wanted.gateways.items()):
+        if seen.gateways.get(version) != address:
+            yield SetGateway(version=version, address=address)
+
+
+def _links_down(wanted: LinksWanted, seen: LinksSeen, orphaned: int) -> Iterator[Change]:
+    for version, address in sorted(seen.gateways.items()):
+        if version not in wanted.gateways:
+            yield DropGateway(version=version, address=address)
+    for key, floating in sorted(seen.ours.items()):
+        if key not in wanted.addresses:
+            yield DropAddress(key=key, floating=floating, drops=orphaned)
+            orphaned = 0
+
+
+def _host(wanted: Wanted, seen: Seen) -> Iterator[Change]:
+    if wanted.hostname and wanted.hostname != seen.hostname:
+        yield SetHostname(hostname=wanted.hostname)
+    for file in wanted.files:
+        if seen.files.get(file.path) != file.data:
+            yield WriteFile(file=file)
+
+
+def _haproxy(wanted: HaproxyWanted, seen: HaproxySeen) -> Iterator[Change]:
+    if seen.masters > 1:
+        yield EndStrays(drops=sum(seen.connections.values()))
+    if wanted.running and seen.running:
+        for key, knobs in sorted(wanted.servers.items()):
+            known = seen.servers.get(key)
+            if known is not None and known != knobs:
+                cut = seen.connections.get(key, 0) if knobs.halted else 0
+                yield SetServer(key=key, knobs=knobs, drops=cut)
+    if seen.config != wanted.config.data:
+        yield WriteFile(file=wanted.config)
+    if wanted.running and not seen.running:
+        yield StartHaproxy()
+    elif wanted.running and seen.fingerprint != wanted.fingerprint:
+        yield ReloadHaproxy()
+    elif seen.running and not wanted.running:
+        yield StopHaproxy(drops=sum(seen.connections.values()))
+
+
+def _orphaned(wanted: HaproxyWanted, seen: HaproxySeen) -> int:
+    """Connections of services that are going: they end with their address."""
+    kept = {service for service, _ in wanted.servers}
+    return sum(count for (service, _), count in seen.connections.items() if service not in kept)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Overview shows, made of a document and two samples of counters; pure.
+
+The colours are the guide's: green when every server answers, yellow when one or more
+failed, red when all failed, blue when all were taken offline on purpose.
+"""
+
+from __future__ import annotations
+
+from services.api import Health, ServerStatus, ServiceStatus
+from services.drivers.sample import Sample, ServerCounters, ServiceCounters
+from services.model import Document, RealServer, ServerState, VirtualService
+
+
+def services_status(document: Document, now: Sample, before: Sample) -> tuple[ServiceStatus, ...]:
+    """Every service of the document, in its order; rates are between the two samples."""
+    return tuple(_service(service, now, before) for service in document.cluster.layer7)
+
+
+def _service(service: VirtualService, now: Sample, before: Sample) -> ServiceStatus:
+    servers = tuple(_server(service, server, now, before) for server in service.servers)
+    counters = now.services.get(service.id, ServiceCounters())
+    earlier = before.services.get(service.id)
+    health, reason = _service_health(servers, now)
+    return ServiceStatus(
+        id=service.id,
+        label=service.label,
+        addresses=tuple(str(address) for address in service.addresses),
+        ports=service.ports,
+        kind=f"L7 {service.mode.value}",
+        health=health,
+        reason=reason,
+        connections=counters.connections,
+        sessions_total=counters.sessions_total,
+        sessions_per_s=counters.sessions_per_s,
+        bytes_per_s=_rate(
+            counters.bytes_total, earlier.bytes_total if earlier else None, now, before
+        ),
+        servers=servers,
+    )
+
+
+def _service_health(servers: tuple[ServerStatus, ...], now: Sample) -> tuple[Health, str]:
+    if not now.running:
+        return Health.DOWN, "HAProxy is not running"
+    if not servers:
+        return Health.OFF, "no real server"
+    wanted = [server for server in servers if server.state is ServerState.ONLINE]
+    if not wanted:
+        return Health.OFF, "every real server was taken offline"
+    down = [server for server in wanted if server.health is Health.DOWN]
+    if len(down) == len(wanted):
+        return Health.DOWN, "every real server is down"
+    if down:
+        return Health.WARN, f"{len(down)} of {len(servers)} real servers down"
+    return Health.UP, ""
+
+
+def _server(
+    service: VirtualService, server: RealServer, now: Sample, before: Sample
+) -> ServerStatus:
+    key = (service.id, server.id)
+    counters = now.servers.get(key)
+    earlier = before.servers.get(key)
+    health, reason = _server_health(server, counters, now)
+    found = counters or ServerCounters(up=False, reason="")
+    return ServerStatus(
+        id=server.id,
+        label=server.label,
+        address=str(server.address),
+        port=server.port,
+        weight=server.weight,
+        state=server.state,
+        health=health,
+        reason=reason,
+        connections=found.connections,
+        queued=found.queued,
+        sessions_total=found.sessions_total,
+        sessions_per_s=found.sessions_per_s,
+        bytes_per_s=_rate(found.bytes_total, earlier.bytes_total if earlier else None, now, before),
+        check_ms=found.check_ms,
+        since_s=found.since_s,
+    )
+
+
+def _server_health(
+    server: RealServer, counters: ServerCounters | None, now: Sample
+) -> tuple[Health, str]:
+    match server.state:
+        case ServerState.HALT:
+            return Health.HALT, "halted by the administrator"
+        case ServerState.DRAIN:
+            return Health.DRAIN, "draining: finishes its connections"
+        case ServerState.ONLINE if not now.running:
+            return Health.DOWN, "HAProxy is not running"
+        case ServerState.ONLINE if counters is None:
+            return Health.DOWN, "HAProxy does not know it yet"
+        case ServerState.ONLINE:
+            return (Health.UP if counters.up else Health.DOWN), counters.reason
+
+
+def _rate(total: int, earlier: int | None, now: Sample, before: Sample) -> float:
+    """Per second between two samples; 0 over a restart, where counters begin again."""
+    spent = now.at - before.at
+    if earlier is None or spent <= 0 or total < earlier:
+        return 0.0
+    return (total - earlier) / spent
