@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One question to the agent's socket, by the standard library alone.
+
+`services.client` is the door for programs; it brings pydantic and httpx along, a second of
+start-up that a lab would pay three times over. This is enough to follow a document.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from services.errors import Unable
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("ballast", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def ask(
+    path: Path,
+    method: str,
+    what: str,
+    body: Mapping[str, object] | None = None,
+    *,
+    timeout_s: float = 2,
+) -> Any:
+    """Send one request and return the answer, from JSON.
+
+    Raises `OSError` when nobody listens or answers, `Unable` with the agent's own words when
+    it refuses.
+    """
+    connection = _UnixConnection(path, timeout_s)
+    try:
+        data = json.dumps(body) if body is not None else None
+        headers = {"Content-Type": "application/json"} if data else {}
+        connection.request(method, what, data, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"the agent's answer is no HTTP: {error!r}") from error
+    finally:
+        connection.close()
+    if answer.status >= 400:
+        words = content.decode(errors="replace")[:2000]
+        raise Unable(
+            f"The agent answered {method} {what} with status {answer.status}: {words}",
+            do="Look in the agent's log.",
+        )
+    return json.loads(content)
