@@ -9,7 +9,6 @@ label would be a directive. The limits stand here, at the door, not in the templ
 from __future__ import annotations
 
 import ipaddress
-import itertools
 import re
 import unicodedata
 from collections.abc import Callable
