@@ -24,14 +24,13 @@ RESTLESS = """
 @pytest.fixture
 def machine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeini("[pytest]\nmarkers =\n    needs: what a test cannot do without\n")
     return pytester
 
 
 def run(machine: pytest.Pytester) -> pytest.RunResult:
-    return machine.runpytest_inprocess(
-        "-p", "tests.tiers", "-p", "no:cacheprovider", "-p", "no:asyncio", "-rs"
-    )
+    return machine.runpytest_inprocess("-p", "tests.tiers", "-p", "no:cacheprovider", "-rs")
 
 
 def test_a_missing_program_skips_and_is_named(machine: pytest.Pytester) -> None:
