@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole of haproxy.cfg from a document, as bytes; the same document gives the same bytes.
+
+What can change without a reload (labels, weights, halts) is in the file like everything
+else, because it must survive a restart, but not in the fingerprint: comparing the
+fingerprint in the file with the one the worker reports says whether a reload is due.
+
+Objects stand in the order of their ids, not of the screen: HAProxy does not care, and so a
+new order on the screen costs no reload.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from services.model import (
+    Balance,
+    CheckKind,
+    Document,
+    Mode,
+    Persistence,
+    RealServer,
+    ServerState,
+    VirtualService,
+)
+from services.model.base import Address, port_ranges
+from services.plan.state import File, HaproxyWanted, ServerKey, ServerKnobs
+from services.render.place import Place
+from services.render.quote import haq
+
+PEER = "ballast"
+"""Name of this worker among its peers; fixed, as the host name may change under it."""
+
+PAGE_ADDRESS = "127.0.0.1"
+PAGE_PORT = 9081
+"""Where the built-in fallback page answers."""
+
+FD_LIMIT = 262_144
+"""Most open files of one worker, so 131,000 connections: HAProxy reserves memory for each,
+some 64 MB for a million, and a system may allow a billion."""
+
+EXPIRE_MAX_MIN = 35_791
+"""HAProxy counts a table's expiry in 31 bits of milliseconds: 24.8 days."""
+
+DESCRIPTION = "ballast-"
+"""What the fingerprint is written behind, in the worker's description."""
+
+_UNSEALED = "ballast-unsealed"
+_ENV = Environment(
+    loader=PackageLoader("services.render", package_path=""),
+    undefined=StrictUndefined,
+    # every field passes the quoting, so a template cannot forget it
+    finalize=haq,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,  # noqa: S701  not HTML; `haq` is this format's escaping
+)
+_AT_RUN_TIME = re.compile(rb" weight \d+(?: disabled)? # [^\n]*$|^# [^\n]*\n", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    id: int
+    label: str
+    address: str
+    minconn: int
+    maxconn: int
+    weight: int
+    halted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Cookie:
+    name: str
+    max_idle_min: int
+    max_life_h: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    size: int
+    expire_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    version: str
+    hosts: tuple[str, ...]
+    status: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    interval_s: int
+    timeout_s: int
+    fall: int
+    rise: int
+    ports: tuple[int, ...]
+    requests: tuple[_Request, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """One section as the template writes it; a tuple holds what is there once or not at all."""
+
+    id: int
+    label: str
+    binds4: tuple[str, ...]
+    binds6: tuple[str, ...]
+    mode: Mode
+    balance: Balance
+    maxconn: int
+    http: bool
+    forward_for: bool
+    cookies: tuple[_Cookie, ...]
+    tables: tuple[_Table, ...]
+    checks: tuple[_Check, ...]
+    servers: tuple[_Server, ...]
+    fallbacks: tuple[str, ...]
+
+
+def haproxy_wanted(document: Document, place: Place) -> HaproxyWanted:
+    """The layer 7 data plane that `document` asks for, with its files where `place` says.
+
+    Every object must have its id: raises `ValueError` otherwise, for ids are given before
+    anything is rendered.
+    """
+    wanted = sorted(document.cluster.layer7, key=lambda service: service.id)
+    if any(each.id == 0 for service in wanted for each in (service, *service.servers)):
+        raise ValueError("an object without an id was rendered")
+    services = [_service(service) for service in wanted]
+    page = f"{PAGE_ADDRESS}:{PAGE_PORT}"
+    text = _ENV.get_template("haproxy.cfg.j2").render(
+        place=place,
+        accounts=[place.account] if place.account else [],
+        description=_UNSEALED,
+        peer=PEER,
+        fd_limit=FD_LIMIT,
+        peer_sections=[PEER] if any(service.tables for service in services) else [],
+        services=services,
+        page_binds=[page] if any(page in service.fallbacks for service in services) else [],
+        page_type="text/html; charset=utf-8",
+        page=_PAGE,
+    )
+    unsealed = text.encode()
+    fingerprint = hashlib.sha256(_AT_RUN_TIME.sub(b"", unsealed)).hexdigest()[:16]
+    sealed = unsealed.replace(_UNSEALED.encode(), f"{DESCRIPTION}{fingerprint}".encode(), 1)
+    return HaproxyWanted(
+        config=File(str(place.config), sealed, 0o640),
+        fingerprint=fingerprint,
+        servers=dict(_knobs(wanted)),
+        running=bool(wanted),
+    )
+
+
+def _knobs(services: list[VirtualService]) -> Iterator[tuple[ServerKey, ServerKnobs]]:
+    for service in services:
+        for server in service.servers:
+            yield (service.id, server.id), knobs_of(server)
+
+
+def knobs_of(server: RealServer) -> ServerKnobs:
+    """The run-time part of a server: drain is weight 0, halt keeps the weight for later."""
+    drained = server.state is ServerState.DRAIN
+    return ServerKnobs(
+        weight=0 if drained else server.weight, halted=server.state is ServerState.HALT
+    )
+
+
+def _service(service: VirtualService) -> _Service:
+    http = service.mode is Mode.HTTP
+    cookie = _Cookie(service.cookie_name, service.cookie_max_idle_min, service.cookie_max_life_h)
+    table = _Table(
+        service.persistence_table_size, min(service.persistence_timeout_min, EXPIRE_MAX_MIN)
+    )
+    fallback = service.fallback_address
+    return _Service(
+        id=service.id,
+        label=service.label,
+        binds4=tuple(_binds(service, 4)),
+        binds6=tuple(_binds(service, 6)),
+        mode=service.mode,
+        balance=service.balance,
+        maxconn=service.max_connections,
+        http=http,
+        forward_for=http and service.x_forwarded_for,
+        cookies=(cookie,) if http and service.persistence is Persistence.HTTP_COOKIE else (),
+        tables=(table,) if service.persistence is Persistence.SOURCE_IP else (),
+        checks=tuple(_checks(service)),
+        servers=tuple(map(_server, sorted(service.servers, key=lambda server: server.id))),
+        fallbacks=(_at(fallback, service.fallback_port),) if fallback is not None else (),
+    )
+
+
+def _binds(service: VirtualService, version: int) -> Iterator[str]:
+    for address in service.addresses:
+        if address.version == version:
+            for first, last in port_ranges(service.ports):
+                yield _at(address, f"{first}-{last}" if last > first else first)
+
+
+def _at(address: Address, port: int | str) -> str:
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+def _server(server: RealServer) -> _Server:
+    knobs = knobs_of(server)
+    most = server.max_connections
+    return _Server(
+        id=server.id,
+        label=server.label,
+        address=_at(server.address, server.port),
+        # a minimum alone would become HAProxy's maximum, but here no maximum means no limit
+        minconn=server.min_connections if 0 < server.min_connections < most else 0,
+        maxconn=most,
+        weight=knobs.weight,
+        halted=knobs.halted,
+    )
+
+
+_METHODS = {
+    CheckKind.HTTP_GET: "GET",
+    CheckKind.HTTP_HEAD: "HEAD",
+    CheckKind.HTTP_OPTIONS: "OPTIONS",
+}
+
+
+def _checks(service: VirtualService) -> Iterator[_Check]:
+    check = service.check
+    if check.kind is CheckKind.NONE:
+        return
+    request = _Request(
+        method=_METHODS.get(check.kind, ""),
+        path=check.path,
+        # a Host header is HTTP/1.1's; without one only 1.0 is a valid request
+        version="HTTP/1.1" if check.host else "HTTP/1.0",
+        hosts=(check.host,) if check.host else (),
+        status=",".join(map(_forwards, check.expect_status.split(","))),
+        texts=(check.expect,) if check.expect else (),
+    )
+    yield _Check(
+        interval_s=check.interval_s,
+        timeout_s=check.timeout_s,
+        fall=check.fall,
+        rise=check.rise,
+        ports=(check.port,) if check.port else (),
+        requests=(request,) if check.kind in _METHODS else (),
+    )
+
+
+def _forwards(codes: str) -> str:
+    """`399-200` as `200-399`: HAProxy refuses a range that runs backwards."""
+    return "-".join(sorted(codes.split("-")))
+
+
+def _page() -> str:
+    lines = _ENV.get_template("fallback.html.j2").render().splitlines()
+    return " ".join(line.strip() for line in lines)
+
+
+_PAGE = _page()

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the appliance's files lie and what the platform allows: facts, handed in from outside.
+
+Two labs on one machine, a lab without root and the appliance itself differ in these values
+and in nothing else, so no other module asks where it runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Place:
+    """The paths of one appliance, and the account its HAProxy runs as."""
+
+    run: Path = Path("/run/ballast")
+    """What is gone after a restart: sockets, the generated haproxy.cfg."""
+
+    etc: Path = Path("/etc")
+    """Where hostname, hosts and resolv.conf go."""
+
+    account: str | None = "haproxy"
+    """User and group of HAProxy's workers. None where only one user exists, as in a lab
+    without root: a user namespace maps a single id."""
+
+    @property
+    def haproxy(self) -> Path:
+        """HAProxy's own folder."""
+        return self.run / "haproxy"
+
+    @property
+    def config(self) -> Path:
+        """The generated file."""
+        return self.haproxy / "haproxy.cfg"
+
+    @property
+    def admin_socket(self) -> Path:
+        """The worker's runtime API."""
+        return self.haproxy / "admin.sock"
+
+    @property
+    def master_socket(self) -> Path:
+        """The master's command line: reload, and a door to workers that are leaving."""
+        return self.haproxy / "master.sock"
+
+    @property
+    def state_file(self) -> Path:
+        """Health that a new worker takes over from the one before."""
+        return self.haproxy / "servers.state"
+
+    @property
+    def log(self) -> Path:
+        """What HAProxy says about itself."""
+        return self.haproxy / "haproxy.log"
