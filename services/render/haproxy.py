@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -61,7 +61,8 @@ _ENV = Environment(
     keep_trailing_newline=True,
     autoescape=False,  # noqa: S701  not HTML; `haq` is this format's escaping
 )
-_AT_RUN_TIME = re.compile(rb" weight \d+(?: disabled)? # [^\n]*$|^# [^\n]*\n", re.MULTILINE)
+_KNOBS = re.compile(rb" weight \d+(?: disabled)? # [^\n]*")
+_LABEL = re.compile(rb"\n# [^\n]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,10 @@ def haproxy_wanted(document: Document, place: Place) -> HaproxyWanted:
     wanted = sorted(document.cluster.layer7, key=lambda service: service.id)
     if any(each.id == 0 for service in wanted for each in (service, *service.servers)):
         raise ValueError("an object without an id was rendered")
-    services = [_service(service) for service in wanted]
+    knobs = {
+        (service.id, server.id): knobs_of(server) for service in wanted for server in service.servers
+    }
+    services = [_service(service, knobs) for service in wanted]
     page = f"{PAGE_ADDRESS}:{PAGE_PORT}"
     text = _ENV.get_template("haproxy.cfg.j2").render(
         place=place,
@@ -152,20 +156,15 @@ def haproxy_wanted(document: Document, place: Place) -> HaproxyWanted:
         page=_PAGE,
     )
     unsealed = text.encode()
-    fingerprint = hashlib.sha256(_AT_RUN_TIME.sub(b"", unsealed)).hexdigest()[:16]
+    lasting = _LABEL.sub(b"", _KNOBS.sub(b"", unsealed))
+    fingerprint = hashlib.sha256(lasting).hexdigest()[:16]
     sealed = unsealed.replace(_UNSEALED.encode(), f"{DESCRIPTION}{fingerprint}".encode(), 1)
     return HaproxyWanted(
         config=File(str(place.config), sealed, 0o640),
         fingerprint=fingerprint,
-        servers=dict(_knobs(wanted)),
+        servers=knobs,
         running=bool(wanted),
     )
-
-
-def _knobs(services: list[VirtualService]) -> Iterator[tuple[ServerKey, ServerKnobs]]:
-    for service in services:
-        for server in service.servers:
-            yield (service.id, server.id), knobs_of(server)
 
 
 def knobs_of(server: RealServer) -> ServerKnobs:
@@ -176,7 +175,7 @@ def knobs_of(server: RealServer) -> ServerKnobs:
     )
 
 
-def _service(service: VirtualService) -> _Service:
+def _service(service: VirtualService, knobs: Mapping[ServerKey, ServerKnobs]) -> _Service:
     http = service.mode is Mode.HTTP
     cookie = _Cookie(service.cookie_name, service.cookie_max_idle_min, service.cookie_max_life_h)
     table = _Table(
@@ -196,7 +195,10 @@ def _service(service: VirtualService) -> _Service:
         cookies=(cookie,) if http and service.persistence is Persistence.HTTP_COOKIE else (),
         tables=(table,) if service.persistence is Persistence.SOURCE_IP else (),
         checks=tuple(_checks(service)),
-        servers=tuple(map(_server, sorted(service.servers, key=lambda server: server.id))),
+        servers=tuple(
+            _server(server, knobs[service.id, server.id])
+            for server in sorted(service.servers, key=lambda server: server.id)
+        ),
         fallbacks=(_at(fallback, service.fallback_port),) if fallback is not None else (),
     )
 
@@ -212,8 +214,7 @@ def _at(address: Address, port: int | str) -> str:
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
-def _server(server: RealServer) -> _Server:
-    knobs = knobs_of(server)
+def _server(server: RealServer, knobs: ServerKnobs) -> _Server:
     most = server.max_connections
     return _Server(
         id=server.id,

@@ -22,8 +22,8 @@ def haq(value: object) -> str:
     written outside of them. Raises `ValueError` for a control character and `TypeError`
     for anything that is neither text, number nor path, such as a forgotten `None`.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(int(value))
+    if type(value) is int:  # before anything else: most fields of a large file are numbers
+        return str(value)
     if not isinstance(value, str | PurePath):
         raise TypeError(f"{value!r} is no word for haproxy.cfg")
     text = str(value)
