@@ -102,15 +102,15 @@ class Connection:
     @classmethod
     async def to(cls, target: Target, source: str) -> Connection:
         """Connect; raises `OSError`."""
-        return cls(
-            *await asyncio.open_connection(target.host, target.port, local_addr=(source, 0))
-        )
+        return cls(*await asyncio.open_connection(target.host, target.port, local_addr=(source, 0)))
 
     async def get(self, target: Target, *, keep: bool) -> tuple[int, str]:
         """Ask for `/`: status, and the name of who answered. Raises `OSError`, `EOFError`."""
         wish = "keep-alive" if keep else "close"
         self.heard = self.reusable = False
-        self._writer.write(f"GET / HTTP/1.1\r\nHost: {target}\r\nConnection: {wish}\r\n\r\n".encode())
+        self._writer.write(
+            f"GET / HTTP/1.1\r\nHost: {target}\r\nConnection: {wish}\r\n\r\n".encode()
+        )
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         self.heard = True
         first, *lines = head.rstrip("\r\n").split("\r\n")
@@ -159,7 +159,8 @@ class Browser:
 
     async def _request(self, target: Target, number: int, *, keep: bool) -> None:
         sources = CLIENT_IPV6 if ":" in target.host else CLIENT_IPV4
-        source = sources[0] if keep else sources[number % len(sources)]
+        # the kept ones are counted out, or a quarter of the addresses would never be used
+        source = sources[0] if keep else sources[(number - number // KEPT_EVERY) % len(sources)]
         counts, name = self.counts, str(target)
         counts.requests += 1
         here = counts.by_target.setdefault(name, Counter())
@@ -167,7 +168,7 @@ class Browser:
             async with asyncio.timeout(TIMEOUT_S):
                 status, server = await self._exchange(target, source, keep=keep)
         except BAD_ANSWER as error:
-            problem = f"{name}: {error or type(error).__name__}"
+            problem = f"{name}: {str(error) or type(error).__name__}"
         else:
             if status < 400:
                 counts.answered[server] += 1
@@ -190,9 +191,7 @@ class Browser:
                     raise
         return await self._over(await Connection.to(target, source), target, keep=keep)
 
-    async def _over(
-        self, connection: Connection, target: Target, *, keep: bool
-    ) -> tuple[int, str]:
+    async def _over(self, connection: Connection, target: Target, *, keep: bool) -> tuple[int, str]:
         try:
             return await connection.get(target, keep=keep)
         finally:

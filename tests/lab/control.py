@@ -175,9 +175,7 @@ class Job:
     def _status(self) -> dict[str, Any]:
         jobs = self.control.ask({"do": "status"})["jobs"]
         if self.name not in jobs:
-            raise Unable(
-                f"This lab has no {self.name}.", do=f"It has {', '.join(sorted(jobs))}."
-            )
+            raise Unable(f"This lab has no {self.name}.", do=f"It has {', '.join(sorted(jobs))}.")
         found: dict[str, Any] = jobs[self.name]
         return found
 
@@ -231,7 +229,7 @@ class Place:
 
         Its words go to the end of the file `log`. Raises `Unable` when it cannot be started.
         """
-        with open(os.devnull, "rb") as null, log.open("ab") as said:
+        with Path(os.devnull).open("rb") as null, log.open("ab") as said:
             stdio = (null.fileno(), said.fileno(), said.fileno())
             answer = self.control.ask(self._spawn(argv, env, tied=False), stdio)
         return Process(self.control, answer["pid"])

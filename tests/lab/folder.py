@@ -26,7 +26,7 @@ binds under a longer temporary name."""
 
 def _base() -> Path:
     found = Path(tempfile.gettempdir())
-    return found if len(str(found)) <= _ROOM - len(_prefix()) - 9 else Path("/tmp")  # noqa: S108
+    return found if len(str(found)) <= _ROOM - len(_prefix()) - 9 else Path("/tmp")
 
 
 def _prefix() -> str:

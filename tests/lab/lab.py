@@ -102,11 +102,11 @@ class Lab:
         return self.agent.socket
 
     def place(self, name: str) -> Place:
-        """A machine by its name: appliance, client, web1, …"""
+        """A machine by its name, one of the layout's."""
         return Place(self.control, name)
 
     def server(self, name: str) -> Job:
-        """The web server of web1, web2, …: `stop()`, `start()`, `kill()`, `running`."""
+        """The web server of web1 or another: `stop()`, `start()`, `kill()`, `running`."""
         return Job(self.control, name)
 
     def start_agent(self, *, first: dict[str, Any] | None = None) -> None:

@@ -90,7 +90,7 @@ class Layout:
     """Further ones, running as well, for services that somebody adds."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.servers + self.spares <= MAX_SERVERS:
+        if min(self.servers, self.spares) < 0 or self.servers + self.spares > MAX_SERVERS:
             raise ValueError(f"a lab has room for {MAX_SERVERS} real servers")
 
     @property

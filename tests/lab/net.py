@@ -68,7 +68,13 @@ def _ip(batch: str, keep: Sequence[int] = ()) -> None:
     argv = ["ip", "-batch", "-"]
     try:
         done = subprocess.run(
-            argv, input=batch, text=True, capture_output=True, timeout=30, pass_fds=keep
+            argv,
+            input=batch,
+            text=True,
+            capture_output=True,
+            timeout=30,
+            check=False,
+            pass_fds=keep,
         )
     except FileNotFoundError as error:
         raise CommandFailed(argv, "is not installed", "", do="Install iproute2.") from error

@@ -87,9 +87,7 @@ class WebServer:
         await writer.drain()
         return keep
 
-    async def _answer(
-        self, request: Request, writer: asyncio.StreamWriter, *, keep: bool
-    ) -> None:
+    async def _answer(self, request: Request, writer: asyncio.StreamWriter, *, keep: bool) -> None:
         match request.path:
             case "/":
                 came_from = request.headers.get("x-forwarded-for") or peer(writer)
@@ -121,9 +119,7 @@ class WebServer:
         if request.method != "HEAD":
             writer.write(said)
 
-    def _begin(
-        self, writer: asyncio.StreamWriter, status: str, length: int, *, keep: bool
-    ) -> None:
+    def _begin(self, writer: asyncio.StreamWriter, status: str, length: int, *, keep: bool) -> None:
         writer.write(
             f"HTTP/1.1 {status}\r\nX-Served-By: {self._name}\r\nX-Seen-From: {peer(writer)}\r\n"
             f"Content-Type: text/plain\r\nContent-Length: {length}\r\n"
