@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects found by the labels people type; a wrong one is answered with the nearest right one.
+
+The same labels complete in the shell. A completion never waits long and never speaks: a
+person who presses TAB on a unit whose agent is down wants their prompt, not an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import typer
+
+from services.cli.door import door
+from services.errors import ApplianceError, NotFound
+from services.model.base import shown
+
+if TYPE_CHECKING:
+    from services.model import Document, RealServer, VirtualService
+
+PATIENCE_S = 0.7
+"""How long TAB may wait for the agent."""
+
+
+def missing(kind: str, name: str, labels: Iterable[str], *, see: str) -> NotFound:
+    """The error for a wrong label; `see` lists the right ones."""
+    near = difflib.get_close_matches(name, labels, n=1)
+    hint = f"Did you mean `{near[0]}`?" if near else f"`{see}` lists what there is."
+    return NotFound(f"There is no {kind} {shown(name, 63)}.", do=hint)
+
+
+def service_named(document: Document, label: str) -> VirtualService:
+    """The virtual service of that label; raises `NotFound`."""
+    services = document.cluster.layer7
+    for service in services:
+        if service.label == label:
+            return service
+    raise missing("VIP", label, (each.label for each in services), see="ballast vip list")
+
+
+def server_named(service: VirtualService, label: str) -> RealServer:
+    """The real server of that label; raises `NotFound`."""
+    for server in service.servers:
+        if server.label == label:
+            return server
+    labels = (each.label for each in service.servers)
+    raise missing(
+        f"RIP of {service.label} called", label, labels, see=f"ballast rip list {service.label}"
+    )
+
+
+def complete_vip(context: typer.Context, incomplete: str) -> list[str]:
+    """Labels of the running services that begin like this."""
+    return _completed(
+        context, lambda document: (each.label for each in document.cluster.layer7), incomplete
+    )
+
+
+def complete_rip(context: typer.Context, incomplete: str) -> list[str]:
+    """Labels of the servers of the VIP typed before."""
+    vip = context.params.get("vip")
+    return _completed(
+        context,
+        lambda document: (
+            server.label
+            for service in document.cluster.layer7
+            if service.label == vip
+            for server in service.servers
+        ),
+        incomplete,
+    )
+
+
+def complete_address(context: typer.Context, incomplete: str) -> list[str]:
+    """Addresses of the running real servers."""
+    return _completed(
+        context,
+        lambda document: (
+            str(server.address) for service in document.cluster.layer7 for server in service.servers
+        ),
+        incomplete,
+    )
+
+
+def _completed(
+    context: typer.Context, names: Callable[[Document], Iterable[str]], incomplete: str
+) -> list[str]:
+    try:
+        running = door(context).ask(lambda client: client.document(), timeout_s=PATIENCE_S)
+    except (ApplianceError, OSError, ValueError):
+        return []
+    return sorted({name for name in names(running.document) if name.startswith(incomplete)})

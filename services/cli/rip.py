@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real servers one at a time: read, change that one, apply on the revision read."""
+
+from __future__ import annotations
+
+import typer
+
+from services.cli.common import Confirm, Json, Rip, Vip, Why, listing
+from services.cli.door import door
+from services.cli.edits import apply_edit, put_server, put_service, refuse_taken, start
+from services.cli.names import complete_vip, server_named, service_named
+from services.cli.output import as_json, data
+from services.cli.settings import Named, amended, takes
+from services.model import Document, RealServer
+
+rip = typer.Typer(help="Real servers.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@rip.command("list")
+def rip_list(
+    context: typer.Context,
+    vip: str | None = typer.Argument(
+        None, help="Only of this virtual service.", metavar="VIP", autocompletion=complete_vip
+    ),
+    *,
+    json: Json = False,
+) -> None:
+    """List the real servers as configured; `ballast status` shows them live."""
+    document = door(context).ask(lambda client: client.document()).document
+    services = document.cluster.layer7 if vip is None else (service_named(document, vip),)
+    if json:
+        data(
+            as_json(
+                [
+                    {"vip": service.label, **server.model_dump(mode="json")}
+                    for service in services
+                    for server in service.servers
+                ]
+            )
+        )
+        return
+    rows = [
+        (
+            service.label,
+            server.label,
+            server.address,
+            server.port,
+            server.weight,
+            server.state.value,
+            server.comment,
+        )
+        for service in services
+        for server in service.servers
+    ]
+    heads = ("VIP", "RIP", "ADDRESS", "PORT", "WEIGHT", "STATE", "COMMENT")
+    listing(rows, heads, empty="There is no real server yet.")
+
+
+@rip.command("add")
+@takes(RealServer, without=("label",), defaults=True)
+def rip_add(
+    context: typer.Context,
+    vip: Vip,
+    rip: Rip,
+    *,
+    confirm: Confirm = None,
+    why: Why = "",
+    json: Json = False,
+    named: Named,
+) -> None:
+    """Add a real server to a VIP; if it exists, change what is named and leave the rest."""
+
+    def edit(document: Document) -> Document:
+        service = service_named(document, vip)
+        found = next((each for each in service.servers if each.label == rip), None)
+        new = amended(RealServer, start(rip, found), named)
+        return put_service(document, put_server(service, new, at=rip), at=vip)
+
+    apply_edit(context, edit, why=why or f"rip add {vip} {rip}", confirm=confirm, json=json)
+
+
+@rip.command("edit")
+@takes(RealServer)
+def rip_edit(
+    context: typer.Context,
+    vip: Vip,
+    rip: Rip,
+    *,
+    confirm: Confirm = None,
+    why: Why = "",
+    json: Json = False,
+    named: Named,
+) -> None:
+    """Change what is named of a real server; --label renames it."""
+
+    def edit(document: Document) -> Document:
+        service = service_named(document, vip)
+        new = amended(RealServer, start(rip, server_named(service, rip)), named)
+        if new.label != rip:
+            refuse_taken(new.label, [each.label for each in service.servers], kind="RIP")
+        return put_service(document, put_server(service, new, at=rip), at=vip)
+
+    apply_edit(context, edit, why=why or f"rip edit {vip} {rip}", confirm=confirm, json=json)
+
+
+@rip.command("delete")
+def rip_delete(
+    context: typer.Context,
+    vip: Vip,
+    rip: Rip,
+    *,
+    confirm: Confirm = None,
+    why: Why = "",
+    json: Json = False,
+) -> None:
+    """Delete a real server at once; `ballast drain` first lets its connections finish."""
+
+    def edit(document: Document) -> Document:
+        service = service_named(document, vip)
+        gone = server_named(service, rip)
+        left = tuple(each for each in service.servers if each is not gone)
+        return put_service(document, service.model_copy(update={"servers": left}), at=vip)
+
+    apply_edit(context, edit, why=why or f"rip delete {vip} {rip}", confirm=confirm, json=json)

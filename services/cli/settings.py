@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model's fields as command-line options: a field added there is an option here.
+
+Name, help, choices and default come from the one declaration of the field, and so does the
+judgement of what was typed: an option hands its text to the model, whose sentence says what
+is wrong with it. Only a choice or a flag is judged by the command line, because it has to
+know those for completion anyway.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from services.errors import ConfigInvalid, Problem
+from services.model import Model, field_help, problems_from
+
+Path = tuple[str, ...]
+"""A field's place in its object, e.g. `("check", "kind")`."""
+
+Typed = str | bool
+
+Named = Mapping[Path, Typed]
+"""What was typed, by field; a field that is not in it stays as it is."""
+
+_Object = TypeVar("_Object", bound=Model)
+
+NONE = "none"
+"""What to write for a field that may be empty."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field as an option."""
+
+    path: Path
+    kind: type
+    """`bool`, a `StrEnum`, or whatever the model reads from text."""
+    many: bool
+    """A list; written with commas."""
+    clearable: bool
+    """May be absent; written `none`."""
+    words: str
+    default: str | None
+    """As it would be typed; None: it must be given."""
+
+    @property
+    def name(self) -> str:
+        """The parameter's name, e.g. `check_kind`."""
+        return "_".join(self.path)
+
+    @property
+    def flag(self) -> str:
+        """The option's name, e.g. `--check-kind`."""
+        return "--" + self.name.replace("_", "-")
+
+    def parameter(self, *, defaults: bool) -> inspect.Parameter:
+        """The option for a verb's signature; `defaults` when it may make a new object."""
+        text = self.words
+        if self.clearable:
+            text += f" `{NONE}` for none."
+        if defaults:
+            text += "  [needed]" if self.default is None else f"  [default: {self.default}]"
+        name, metavar = self.flag, "TEXT"
+        if self.kind is bool:
+            name = f"{self.flag}/--no-{self.flag[2:]}"
+        elif self.kind is int:
+            metavar = "NUMBER"
+        typed = self.kind if self.kind is bool or issubclass(self.kind, StrEnum) else str
+        option = typer.Option(
+            name,
+            help=text,
+            metavar=metavar if typed is str else None,
+            show_default=False,
+        )
+        return inspect.Parameter(
+            self.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[typed | None, option],
+        )
+
+    def value(self, typed: Typed) -> object:
+        """What was typed, in the shape the model reads."""
+        if isinstance(typed, bool) or (self.clearable and typed == NONE):
+            return typed if isinstance(typed, bool) else None
+        if self.many:
+            return [piece.strip() for piece in typed.split(",")] if typed.strip() else []
+        return typed
+
+
+@functools.cache
+def settings(model: type[Model]) -> tuple[Setting, ...]:
+    """Every field of `model` that an option can hold, in the model's order.
+
+    Not among them: `id`, which the appliance gives, and lists of objects, which have verbs
+    of their own.
+    """
+    found = tuple(_settings(model, (), None))
+    names = [setting.name for setting in found]
+    if len(set(names)) != len(names):
+        raise ValueError(f"two fields of {model.__name__} make the same option")
+    return found
+
+
+def _settings(model: type[BaseModel], above: Path, given: BaseModel | None) -> Iterable[Setting]:
+    for name, field in model.model_fields.items():
+        if name == "id":
+            continue
+        kind, many, clearable = _shape(field.annotation)
+        required = given is None and field.is_required()
+        default = None if required else getattr(given, name) if given else field.get_default()
+        if issubclass(kind, BaseModel):
+            if not many:
+                yield from _settings(kind, (*above, name), default)
+            continue
+        yield Setting(
+            path=(*above, name),
+            kind=kind,
+            many=many,
+            clearable=clearable,
+            words=field_help(model, name),
+            default=None if required else _written(default),
+        )
+
+
+def _shape(annotation: object) -> tuple[type, bool, bool]:
+    """Type of one value, whether there are many, whether there may be none."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _shape(inner[0])
+    if origin is tuple:
+        return _shape(inner[0])[0], True, False
+    if origin in (Union, types.UnionType):
+        kind, many, _ = _shape(inner[0])
+        return kind, many, type(None) in inner
+    return (annotation if isinstance(annotation, type) else str), False, False
+
+
+def _written(value: object) -> str:
+    match value:
+        case None:
+            return NONE
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return ",".join(map(str, value)) or "empty"
+        case _:
+            return str(value) or "empty"
+
+
+def takes(
+    model: type[Model], *, without: tuple[str, ...] = (), defaults: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a verb the options of `model`; it receives what was typed as `named`."""
+    chosen = [setting for setting in settings(model) if setting.name not in without]
+
+    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(verb)
+        def typed(**given: Any) -> None:  # noqa: ANN401 - typer hands over every option's own type
+            values = {setting.path: given.pop(setting.name) for setting in chosen}
+            verb(**given, named={path: v for path, v in values.items() if v is not None})
+
+        own = inspect.signature(verb, eval_str=True).parameters
+        parameters = [parameter for name, parameter in own.items() if name != "named"]
+        parameters += [setting.parameter(defaults=defaults) for setting in chosen]
+        typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
+        return typed
+
+    return decorate
+
+
+def amended(model: type[_Object], start: Mapping[str, Any], named: Named) -> _Object:
+    """`start` (an object's JSON) with what was typed in it, judged by the model.
+
+    Raises `ConfigInvalid` whose paths are the options, since that is what was typed.
+    """
+    wanted = copy.deepcopy(dict(start))
+    by_path = {setting.path: setting for setting in settings(model)}
+    for path, typed in named.items():
+        inside = wanted
+        for step in path[:-1]:
+            inside = inside.setdefault(step, {})
+        inside[path[-1]] = by_path[path].value(typed)
+    try:
+        return model.model_validate(wanted)
+    except ValidationError as error:
+        raise ConfigInvalid(
+            [_as_option(problem, by_path) for problem in problems_from(error, model)]
+        ) from None
+
+
+def _as_option(problem: Problem, by_path: Mapping[Path, Setting]) -> Problem:
+    path = tuple(step for step in problem.path if isinstance(step, str))
+    setting = by_path.get(path)
+    return problem if setting is None else Problem((setting.flag,), problem.what, problem.do)
