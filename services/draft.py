@@ -71,7 +71,6 @@ def assembled(table: Mapping[str, Object]) -> dict[str, Any]:
         match key.split("/"):
             case ["layer7", service, _]:
                 services[service]["servers"].append(found)
-    local["interfaces"].sort(key=lambda card: card["name"])
     return {"cluster": {"layer7": list(services.values())}, "local": local}
 
 

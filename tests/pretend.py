@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A system made of values: what following a plan would lead to, without doing anything.
+
+Planners are proved against it: following `plan(wanted, seen)` must lead to a system whose
+plan is empty. It knows only what a change says, never how the planner thinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from services.plan import Change, Seen, Wanted
+from services.plan.changes import (
+    AddAddress,
+    DropAddress,
+    DropGateway,
+    EndStrays,
+    ReloadHaproxy,
+    SetGateway,
+    SetHostname,
+    SetMtu,
+    SetServer,
+    StartHaproxy,
+    StopHaproxy,
+    WriteFile,
+)
+from services.plan.state import HaproxySeen, LinksSeen
+
+
+def settled(wanted: Wanted) -> Seen:
+    """The system as it is when `wanted` has been reached and nothing drifted."""
+    haproxy = wanted.haproxy
+    return Seen(
+        haproxy=HaproxySeen(
+            config=haproxy.config.data,
+            running=haproxy.running,
+            fingerprint=haproxy.fingerprint if haproxy.running else "",
+            servers=dict(haproxy.servers) if haproxy.running else {},
+            masters=1 if haproxy.running else 0,
+        ),
+        links=LinksSeen(ours=dict(wanted.links.addresses), gateways=dict(wanted.links.gateways)),
+        files={file.path: file.data for file in wanted.files},
+        hostname=wanted.hostname,
+    )
+
+
+def after(seen: Seen, changes: Iterable[Change], wanted: Wanted) -> Seen:
+    """`seen` once `changes` were followed; a worker that starts loads the file as written."""
+    for change in changes:
+        seen = _one(seen, change, wanted)
+    return seen
+
+
+def _one(seen: Seen, change: Change, wanted: Wanted) -> Seen:
+    links, haproxy = seen.links, seen.haproxy
+    match change:
+        case AddAddress(key=key, floating=floating):
+            links = replace(links, ours={**links.ours, key: floating})
+        case DropAddress(key=key):
+            links = replace(links, ours={k: v for k, v in links.ours.items() if k != key})
+        case SetGateway(version=version, address=address):
+            links = replace(links, gateways={**links.gateways, version: address})
+        case DropGateway(version=version):
+            gateways = {k: v for k, v in links.gateways.items() if k != version}
+            links = replace(links, gateways=gateways)
+        case SetMtu(device=name, mtu=mtu):
+            device = replace(links.devices[name], mtu=mtu)
+            links = replace(links, devices={**links.devices, name: device})
+        case SetHostname(hostname=hostname):
+            return replace(seen, hostname=hostname)
+        case WriteFile(file=file) if file.path == wanted.haproxy.config.path:
+            haproxy = replace(haproxy, config=file.data)
+        case WriteFile(file=file):
+            return replace(seen, files={**seen.files, file.path: file.data})
+        case SetServer(key=server, knobs=knobs):
+            haproxy = replace(haproxy, servers={**haproxy.servers, server: knobs})
+        case StartHaproxy() | ReloadHaproxy():
+            loaded = haproxy.config == wanted.haproxy.config.data
+            haproxy = replace(
+                haproxy,
+                running=True,
+                fingerprint=wanted.haproxy.fingerprint if loaded else "another",
+                servers=wanted.haproxy.servers if loaded else haproxy.servers,
+                masters=1,
+            )
+        case StopHaproxy():
+            haproxy = replace(haproxy, running=False, fingerprint="", servers={}, masters=0)
+        case EndStrays():
+            haproxy = replace(haproxy, masters=1)
+    return replace(seen, links=links, haproxy=haproxy)
