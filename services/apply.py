@@ -54,8 +54,12 @@ class Drivers:
     host: Host
 
 
-async def look(drivers: Drivers, wanted: Wanted) -> Seen:
-    """The system as it is, as far as `wanted` speaks about it."""
+async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = None) -> Seen:
+    """The system as it is, as far as `wanted` speaks about it.
+
+    `running` is what the system was brought to before: it knows whose clients use which
+    address, so that the plan can count whom it cuts.
+    """
     haproxy, links, hostname, *files = await asyncio.gather(
         drivers.haproxy.seen(),
         drivers.links.seen(),
@@ -66,17 +70,20 @@ async def look(drivers: Drivers, wanted: Wanted) -> Seen:
         haproxy=haproxy,
         links=links,
         hostname=hostname,
+        clients=(running or wanted).links.clients,
         files=dict(zip((file.path for file in wanted.files), files, strict=True)),
     )
 
 
-async def converge(drivers: Drivers, wanted: Wanted) -> tuple[Change, ...]:
+async def converge(
+    drivers: Drivers, wanted: Wanted, *, running: Wanted | None = None
+) -> tuple[Change, ...]:
     """Bring the system to `wanted` and prove it by reading back; returns what was done.
 
     Raises `Unable` when it has not settled after `ROUNDS`, and whatever a driver raises.
     """
     done: list[Change] = []
-    changes = plan(wanted, await look(drivers, wanted))
+    changes = plan(wanted, await look(drivers, wanted, running=running))
     for _ in range(ROUNDS):
         if not changes:
             return tuple(done)
@@ -107,7 +114,7 @@ async def transact(
     if new.haproxy.fingerprint != old.haproxy.fingerprint:
         await drivers.haproxy.judge(new.haproxy.config.data)
     try:
-        done = await converge(drivers, new)
+        done = await converge(drivers, new, running=old)
         await commit()
     except (ApplianceError, OSError) as error:
         raise await _undone(drivers, old, error) from error

@@ -49,16 +49,21 @@ def _holds(interface: Interface, address: Address) -> bool:
 
 def _links(document: Document) -> LinksWanted:
     local = document.local
+    clients: dict[AddressKey, set[int]] = {}
     addresses = {
         AddressKey(interface.name, str(own)): False
         for interface in local.interfaces
         for own in interface.addresses
     }
-    for vip in {vip for service in document.cluster.layer7 for vip in service.addresses}:
-        addresses[AddressKey(device_for(vip, local), f"{vip}/{vip.max_prefixlen}")] = True
+    for service in document.cluster.layer7:
+        for vip in service.addresses:
+            key = AddressKey(device_for(vip, local), f"{vip}/{vip.max_prefixlen}")
+            addresses[key] = True
+            clients.setdefault(key, set()).add(service.id)
     gateways = {4: local.gateway, 6: local.gateway6}
     return LinksWanted(
         addresses=addresses,
+        clients={key: frozenset(services) for key, services in clients.items()},
         gateways={version: str(via) for version, via in gateways.items() if via is not None},
         mtu={interface.name: interface.mtu for interface in local.interfaces},
     )

@@ -13,3 +13,10 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take back what an earlier import or fixture put into the environment."""
     for name in leaks():
         monkeypatch.delenv(name)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Golden files are written anew on request, to be read before they are committed."""
+    parser.addoption(
+        "--update-goldens", action="store_true", help="write golden files anew; read the diff"
+    )

@@ -77,7 +77,8 @@ async def serve(
 ) -> None:
     """Run the agent until it is told to end; raises `ApplianceError` if it cannot begin."""
     held = _only_one(settings)
-    place = Place.of(run=settings.run, etc=settings.etc)
+    place = Place(run=settings.run, etc=settings.etc, account=_account())
+    place.haproxy.mkdir(mode=0o750, exist_ok=True)
     drivers = drivers_for(settings, place)
     journal = Journal(settings.state / "journal.jsonl")
     drafts = Drafts(settings.state / "drafts")
@@ -138,6 +139,12 @@ def _only_one(settings: Settings) -> int:
             f"Another agent already keeps {settings.state}.", do="End that one first."
         ) from error
     return lock
+
+
+def _account() -> str | None:
+    """HAProxy's account, or None in a user namespace, where no second one is mapped."""
+    mapped = Path("/proc/self/uid_map").read_text().split()
+    return "haproxy" if int(mapped[2]) > 1 else None
 
 
 def _listen(path: Path) -> socket.socket:

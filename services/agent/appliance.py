@@ -36,9 +36,10 @@ from services.identity import with_ids
 from services.model import Document, RealServer, ServerState
 from services.plan import Change, Wanted, plan
 from services.plan.changes import AddAddress, DropAddress, DropGateway, SetGateway
-from services.plan.state import ServerKey, ServerKnobs
+from services.plan.state import ServerKey
 from services.plan.words import sentence
 from services.render import Place
+from services.render.haproxy import knobs_of
 from services.store import Store
 from services.wanted import wanted
 
@@ -102,7 +103,7 @@ class Appliance:
     async def _plan_of(self, document: Document) -> PlanView:
         require(document)
         new = self._made(document, self.running.revision).wanted
-        seen = await look(self._drivers, new)
+        seen = await look(self._drivers, new, running=self.running.wanted)
         changes = plan(new, seen)
         return PlanView(
             changes=self._told(changes, document),
@@ -200,14 +201,10 @@ class Appliance:
                 | ({} if weight is None else {"weight": weight})
             )
             document = _with_server(self.running.document, key, server)
-            knobs = ServerKnobs(
-                0 if server.state is ServerState.DRAIN else server.weight,
-                halted=server.state is ServerState.HALT,
-            )
             name = _names(document)[key]
             # the person waits for this one; whether it took is judged by the verification below
             with suppress(ApplianceError):
-                await self._drivers.haproxy.set_servers({key: knobs})
+                await self._drivers.haproxy.set_servers({key: knobs_of(server)})
             said = [] if state is None else [f"{state.value} {name}"]
             said += [] if weight is None else [f"weight {weight} for {name}"]
             return await self._change(document, who=who, why=why or ", ".join(said))

@@ -53,6 +53,11 @@ class DropAddress(Change):
     key: AddressKey = AddressKey("", "")
     floating: bool = False
 
+    @property
+    def effect(self) -> Effect:
+        """An interface's own address carries at least the administrator's session."""
+        return Effect.DROPS if self.drops or not self.floating else Effect.NONE
+
 
 @dataclass(frozen=True)
 class SetGateway(Change):

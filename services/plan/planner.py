@@ -25,7 +25,15 @@ from services.plan.changes import (
     StopHaproxy,
     WriteFile,
 )
-from services.plan.state import HaproxySeen, HaproxyWanted, LinksSeen, LinksWanted, Seen, Wanted
+from services.plan.state import (
+    AddressKey,
+    HaproxySeen,
+    HaproxyWanted,
+    LinksSeen,
+    LinksWanted,
+    Seen,
+    Wanted,
+)
 
 
 def plan(wanted: Wanted, seen: Seen) -> tuple[Change, ...]:
@@ -34,7 +42,7 @@ def plan(wanted: Wanted, seen: Seen) -> tuple[Change, ...]:
         *_links_up(wanted.links, seen.links),
         *_host(wanted, seen),
         *_haproxy(wanted.haproxy, seen.haproxy),
-        *_links_down(wanted.links, seen.links, _orphaned(wanted.haproxy, seen.haproxy)),
+        *_links_down(wanted, seen),
     )
 
 
@@ -51,14 +59,15 @@ def _links_up(wanted: LinksWanted, seen: LinksSeen) -> Iterator[Change]:
             yield SetGateway(version=version, address=address)
 
 
-def _links_down(wanted: LinksWanted, seen: LinksSeen, orphaned: int) -> Iterator[Change]:
-    for version, address in sorted(seen.gateways.items()):
-        if version not in wanted.gateways:
+def _links_down(wanted: Wanted, seen: Seen) -> Iterator[Change]:
+    for version, address in sorted(seen.links.gateways.items()):
+        if version not in wanted.links.gateways:
             yield DropGateway(version=version, address=address)
-    for key, floating in sorted(seen.ours.items()):
-        if key not in wanted.addresses:
-            yield DropAddress(key=key, floating=floating, drops=orphaned)
-            orphaned = 0
+    for key, floating in sorted(seen.links.ours.items()):
+        if key not in wanted.links.addresses:
+            # a stopped HAProxy has cut them already
+            cut = _clients(key, seen) if wanted.haproxy.running else 0
+            yield DropAddress(key=key, floating=floating, drops=cut)
 
 
 def _host(wanted: Wanted, seen: Seen) -> Iterator[Change]:
@@ -88,7 +97,12 @@ def _haproxy(wanted: HaproxyWanted, seen: HaproxySeen) -> Iterator[Change]:
         yield StopHaproxy(drops=sum(seen.connections.values()))
 
 
-def _orphaned(wanted: HaproxyWanted, seen: HaproxySeen) -> int:
-    """Connections of services that are going: they end with their address."""
-    kept = {service for service, _ in wanted.servers}
-    return sum(count for (service, _), count in seen.connections.items() if service not in kept)
+def _clients(key: AddressKey, seen: Seen) -> int:
+    """Connections that end with an address: all of the services that clients reach by it.
+
+    HAProxy counts by server and not by address, so of a service with two VIPs this is the
+    most it can be.
+    """
+    services = seen.clients.get(key, frozenset())
+    counts = seen.haproxy.connections.items()
+    return sum(count for (service, _), count in counts if service in services)

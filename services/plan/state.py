@@ -82,6 +82,8 @@ class LinksWanted:
     """True: floating (a VIP), False: the interface's own."""
     gateways: Mapping[int, str] = field(default_factory=dict)
     """Default gateway by IP version, 4 or 6."""
+    clients: Mapping[AddressKey, frozenset[int]] = field(default_factory=dict)
+    """Services whose clients connect to an address, by their ids."""
     mtu: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -129,3 +131,5 @@ class Seen:
     files: Mapping[str, bytes | None] = field(default_factory=dict)
     """What lies at each generated file's path; None: nothing."""
     hostname: str = ""
+    clients: Mapping[AddressKey, frozenset[int]] = field(default_factory=dict)
+    """`LinksWanted.clients` of the document that runs: who is cut when an address goes."""

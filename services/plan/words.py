@@ -56,5 +56,7 @@ def sentence(change: Change, name: Naming) -> str:
         case SetServer(key=key, knobs=knobs):
             if knobs.halted:
                 return f"halt {name(key)}"
+            if knobs.weight == 0:
+                return f"drain {name(key)} (weight 0)"
             return f"set {name(key)} to weight {knobs.weight}"
     raise TypeError(f"no words for {type(change).__name__}")

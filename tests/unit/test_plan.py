@@ -170,6 +170,7 @@ def test_deleting_a_service_counts_the_connections_that_end_with_its_address() -
         seen,
         haproxy=replace(seen.haproxy, fingerprint="old", connections={(9, 1): 7, SERVER: 5}),
         links=LinksSeen(ours={WEB: True, OTHER: True}),
+        clients={WEB: frozenset({1}), OTHER: frozenset({9})},
     )
     [drop] = [change for change in plan(wanted, seen) if isinstance(change, DropAddress)]
     assert drop.drops == 7

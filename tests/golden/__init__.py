@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cases as folders: adding one needs no code."""
