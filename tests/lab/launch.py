@@ -117,7 +117,7 @@ def _await_word(outer: subprocess.Popen[str], words: Path) -> None:
             raise Unable(answer["what"], do=answer["do"])
         return
     said = " ".join(words.read_text(errors="replace").split())[-2000:]
-    if "unshare:" in said:
+    if "unshare:" in said and "failed to execute" not in said:
         raise Unable(
             f"This account may not make the namespaces that a lab lives in ({said}).",
             do=_remedy(),
