@@ -13,7 +13,9 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from services.api import Edit
-from services.errors import Refused, Unable
+from services.drivers.files import write_durably
+from services.errors import Refused
+from services.plan.state import File
 
 LIMIT = 10_000
 """Edits in one draft: far beyond what anybody types, far below what hurts."""
@@ -84,15 +86,6 @@ class Drafts:
 
     def _save(self, draft: Draft, edits: dict[str, Edit]) -> None:
         """To disk first: an edit that was acknowledged survives the agent."""
-        path = self._path(draft.key)
-        fresh = path.with_suffix(".new")
-        text = draft.model_copy(update={"edits": edits}).model_dump_json()
-        try:
-            fresh.write_text(text)
-            fresh.replace(path)
-        except OSError as error:
-            raise Unable(
-                f"The pending change cannot be kept: {error.strerror}.",
-                do="Make room on the data partition; nothing else was changed.",
-            ) from error
+        data = draft.model_copy(update={"edits": edits}).model_dump_json().encode()
+        write_durably(File(str(self._path(draft.key)), data, 0o640))
         draft.edits = edits

@@ -15,6 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from services.api import JournalEntry
+from services.drivers.files import write_durably
+from services.errors import Unable
+from services.plan.state import File
 
 log = logging.getLogger("ballast.journal")
 
@@ -41,7 +44,7 @@ class Journal:
                 file.write(entry.model_dump_json() + "\n")
             if self._path.stat().st_size > LIMIT_BYTES:
                 self._shorten()
-        except OSError as error:
+        except (OSError, Unable) as error:
             log.error("the journal cannot be written: %s", error)
 
     def newest(self, limit: int) -> tuple[JournalEntry, ...]:
@@ -63,6 +66,5 @@ class Journal:
 
     def _shorten(self) -> None:
         half = list(self._entries)[-KEPT // 2 :]
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text("".join(entry.model_dump_json() + "\n" for entry in half))
-        fresh.replace(self._path)
+        data = "".join(entry.model_dump_json() + "\n" for entry in half).encode()
+        write_durably(File(str(self._path), data, 0o640))

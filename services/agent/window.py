@@ -9,15 +9,15 @@ clock set back nor a reboot keeps an unconfirmed change alive.
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from services.errors import Unable
+from services.drivers.files import write_durably
 from services.model import Document
+from services.plan.state import File
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -64,18 +64,7 @@ class WindowFile:
             deadline=time.monotonic() + confirm_s,
             boot_id=boot_id(),
         )
-        fresh = self.path.with_suffix(".new")
-        try:
-            with fresh.open("wb") as file:
-                file.write(window.model_dump_json().encode())
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self.path)
-        except OSError as error:
-            raise Unable(
-                f"The confirmation deadline cannot be written: {error.strerror}.",
-                do="Make room on the data partition.",
-            ) from error
+        write_durably(File(str(self.path), window.model_dump_json().encode(), 0o640))
         return window
 
     def close(self) -> None:

@@ -83,7 +83,7 @@ class DiskFiles:
 
     def _write(self, file: File) -> None:
         with self._writing:  # a change abandoned by its caller may still be under way
-            _write(file)
+            write_durably(file)
 
 
 def unable(error: OSError, path: str) -> Unable:
@@ -134,7 +134,11 @@ def _folder_of(path: str) -> Iterator[tuple[int, str]]:
         raise unable(error, path) from error
 
 
-def _write(file: File) -> None:
+def write_durably(file: File) -> None:
+    """What `Files.write` does, for code that has a thread of its own or a few bytes.
+
+    Raises `Unable`; the old file is then untouched.
+    """
     with _folder_of(file.path) as (folder, name):
         _refuse_odd_target(file.path, folder, name)
         fresh = f".{name}.new"
