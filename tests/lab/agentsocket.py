@@ -53,9 +53,15 @@ def ask(
     finally:
         connection.close()
     if answer.status >= 400:
-        words = content.decode(errors="replace")[:2000]
-        raise Unable(
-            f"The agent answered {method} {what} with status {answer.status}: {words}",
-            do="Look in the agent's log.",
-        )
+        raise _refusal(f"{method} {what}", content.decode(errors="replace"))
     return json.loads(content)
+
+
+def _refusal(request: str, content: str) -> Unable:
+    """The agent's `ErrorView` as an error of ours."""
+    try:
+        view = json.loads(content)
+        found = (".".join(map(str, p["path"])) + ": " + p["what"] for p in view.get("problems", ()))
+        return Unable(" ".join((f"{request}: {view['what']}", *found)), do=view["do"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Unable(f"{request}: the agent said {content[:2000]}.", do="Look in its log.")
