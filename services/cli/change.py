@@ -49,6 +49,11 @@ def plan(
         data("\n\n".join(parts))
     else:
         say("The document runs already; there is nothing to do.")
+    if view.confirm_advised:
+        say(
+            "It changes an address or a route you may be connected through: "
+            "apply it with --confirm 60, so that it comes back by itself if it cuts you off."
+        )
 
 
 def apply(

@@ -24,11 +24,11 @@ PATIENCE_S = 0.7
 """How long TAB may wait for the agent."""
 
 
-def missing(kind: str, name: str, labels: Iterable[str], *, see: str) -> NotFound:
+def missing(what: str, name: str, labels: Iterable[str], *, see: str) -> NotFound:
     """The error for a wrong label; `see` lists the right ones."""
     near = difflib.get_close_matches(name, labels, n=1)
     hint = f"Did you mean `{near[0]}`?" if near else f"`{see}` lists what there is."
-    return NotFound(f"There is no {kind} {shown(name, 63)}.", do=hint)
+    return NotFound(f"There is no {what}.", do=hint)
 
 
 def service_named(document: Document, label: str) -> VirtualService:
@@ -37,7 +37,8 @@ def service_named(document: Document, label: str) -> VirtualService:
     for service in services:
         if service.label == label:
             return service
-    raise missing("VIP", label, (each.label for each in services), see="ballast vip list")
+    labels = (each.label for each in services)
+    raise missing(f"VIP {shown(label, 63)}", label, labels, see="ballast vip list")
 
 
 def server_named(service: VirtualService, label: str) -> RealServer:
@@ -46,9 +47,8 @@ def server_named(service: VirtualService, label: str) -> RealServer:
         if server.label == label:
             return server
     labels = (each.label for each in service.servers)
-    raise missing(
-        f"RIP of {service.label} called", label, labels, see=f"ballast rip list {service.label}"
-    )
+    what = f"RIP {shown(label, 63)} in {service.label}"
+    raise missing(what, label, labels, see=f"ballast rip list {service.label}")
 
 
 def complete_vip(context: typer.Context, incomplete: str) -> list[str]:

@@ -20,12 +20,10 @@ from services.errors import ConfigInvalid, Problem, Unable
 if TYPE_CHECKING:
     from services import model
 
-STDIN = Path("/dev/stdin")
-
 
 def read(file: str) -> model.Document:
-    """The document in `file`, `-` for standard input; raises `ConfigInvalid` or `Unable`."""
-    from services.reading import read_file
+    """The document in `file`, `-` for standard input; raises `ConfigInvalid` or `Refused`."""
+    from services.reading import STDIN, read_file
 
     return read_file(STDIN if file == "-" else Path(file))
 

@@ -96,18 +96,6 @@ def _escaped(found: re.Match[str]) -> str:
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
-def as_yaml(value: object) -> str:
-    """A document as YAML for people, in the order of the screens."""
-    import yaml
-    from pydantic_core import to_jsonable_python
-
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(
-        to_jsonable_python(value), Dumper=dumper, sort_keys=False, allow_unicode=True, width=100
-    )
-    return text
-
-
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """An aligned plain table; a column whose every value is a number leans to the right.
 

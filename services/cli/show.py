@@ -9,7 +9,7 @@ import typer
 
 from services.cli.common import Json, listing
 from services.cli.door import door
-from services.cli.output import as_json, as_yaml, clock, data, rate, say, span, table
+from services.cli.output import as_json, clock, data, rate, say, span, table
 
 if TYPE_CHECKING:
     from services.api import NodeStatus, Revision, Status
@@ -27,11 +27,19 @@ def show(
         int | None, typer.Option("--revision", help="An earlier one.", metavar="REV", min=0)
     ] = None,
 ) -> None:
-    """Print the running document, to be edited and applied again."""
+    """Print the running document, to be edited and applied again.
+
+    YAML leaves out what has its default; JSON names every field.
+    """
     if yaml and json:
         raise typer.BadParameter("Name --yaml or --json, not both.")
     document = door(context).ask(lambda client: read_revision(client, revision)).document
-    data(as_json(document) if json else as_yaml(document))
+    if json:
+        data(as_json(document))
+    else:
+        from services.reading import write_yaml
+
+        data(write_yaml(document))
 
 
 async def read_revision(client: Client, number: int | None) -> Revision:

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drain, halt, online and weight from the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.api import AccessRole
+from services.model import ServerState
+from tests.fakes import scenes
+from tests.fakes.appliance import ScriptedAppliance
+from tests.unit.cli import Ballast, against
+
+
+@pytest.fixture
+def fake() -> ScriptedAppliance:
+    return scenes.small()
+
+
+@pytest.fixture
+def ballast(fake: ScriptedAppliance, capsys: pytest.CaptureFixture[str]) -> Ballast:
+    return against(fake, capsys)
+
+
+def states(fake: ScriptedAppliance) -> dict[str, ServerState]:
+    return {
+        server.label: server.state
+        for service in fake.running.cluster.layer7
+        for server in service.servers
+    }
+
+
+@pytest.mark.parametrize("state", ["drain", "halt", "online"])
+def test_a_verb_sets_one_server(state: str, fake: ScriptedAppliance, ballast: Ballast) -> None:
+    before = states(fake)
+    ran = ballast(state, "rds", "rds1")
+    assert (ran.status, ran.out) == (0, "")
+    assert ran.err == f"rds/rds1: {state}\n"
+    assert states(fake) == before | {"rds1": ServerState(state)}
+
+
+def test_all_servers_of_a_vip(fake: ScriptedAppliance, ballast: Ballast) -> None:
+    ran = ballast("drain", "web-http", "--all", "--json")
+    assert ran.status == 0
+    assert [each["rip"] for each in ran.json] == ["web1", "web2", "web3"]
+    assert [name for name, state in states(fake).items() if state is ServerState.DRAIN] == [
+        "web1", "web2", "web3", "ftp1",
+    ]  # fmt: skip
+
+
+def test_an_address_across_services(fake: ScriptedAppliance, ballast: Ballast) -> None:
+    ballast("rip", "add", "smtp", "also", "--address", "192.168.1.110", "--port", "25")
+    ran = ballast("halt", "--address", "192.168.1.110")
+    assert ran.err == "web-http/web1: halt\nsmtp/also: halt\n"
+    assert states(fake)["also"] is states(fake)["web1"] is ServerState.HALT
+
+
+def test_a_weight(fake: ScriptedAppliance, ballast: Ballast) -> None:
+    ran = ballast("weight", "rds", "rds1", "7", "--json")
+    assert ran.status == 0
+    assert ran.json[0]["applied"]["revision"] == 2
+    assert fake.running.cluster.layer7[1].servers[0].weight == 7
+
+
+@pytest.mark.parametrize("number", ["257", "heavy", "1.5"])
+def test_a_weight_the_model_refuses(number: str, fake: ScriptedAppliance, ballast: Ballast) -> None:
+    ran = ballast("weight", "rds", "rds1", number)
+    assert ran.status == 1
+    assert "--weight: " in ran.err
+    assert fake.calls == []
+
+
+def test_an_operator_may(fake: ScriptedAppliance, ballast: Ballast) -> None:
+    fake.role = AccessRole.OPERATOR
+    assert ballast("drain", "rds", "rds1").status == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("rds",),
+        ("rds", "rds1", "--all"),
+        ("rds", "--address", "192.0.2.1"),
+        ("--all",),
+        ("--all", "--address", "192.0.2.1"),
+        ("--address", "somewhere"),
+    ],
+)
+def test_servers_are_named_in_one_way(
+    arguments: tuple[str, ...], fake: ScriptedAppliance, ballast: Ballast
+) -> None:
+    ran = ballast("halt", *arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert fake.calls == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("rd", "rds1"), "There is no VIP `rd`. Did you mean `rds`?"),
+        (("rds", "rd1"), "There is no RIP `rd1` in rds. Did you mean `rds1`?"),
+        (("--address", "192.0.2.77"), "No real server has the address 192.0.2.77."),
+    ],
+)
+def test_wrong_names(arguments: tuple[str, ...], sentence: str, ballast: Ballast) -> None:
+    ran = ballast("drain", *arguments)
+    assert ran.status == 1
+    assert sentence in ran.err
+
+
+def test_a_vip_without_servers_has_none_to_drain(fake: ScriptedAppliance, ballast: Ballast) -> None:
+    ballast("rip", "delete", "smtp", "mx1")
+    ran = ballast("drain", "smtp", "--all")
+    assert ran.status == 1
+    assert "VIP `smtp` has no real servers." in ran.err
+
+
+def test_after_a_failure_in_the_middle_it_is_clear_what_was_done(
+    fake: ScriptedAppliance, ballast: Ballast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fake.set_server
+
+    async def second_fails(service: int, server: int, request: object) -> object:
+        if server == 2:
+            fake.silent = True
+        return await real(service, server, request)  # type: ignore[arg-type]  # handed through
+
+    monkeypatch.setattr(fake, "set_server", second_fails)
+    ran = ballast("drain", "web-http", "--all", "--json")
+    assert (ran.status, ran.out) == (3, "")
+    said = ran.err.splitlines()
+    assert said[0] == "web-http/web1: drain"
+    assert said[1].startswith("ballast: The agent does not answer")
