@@ -61,19 +61,27 @@ class Drafts:
     def put(self, draft: Draft, edit: Edit) -> None:
         """Add an edit; on the same object it takes the earlier one's place.
 
-        The object's first `before` stays, unless the edit names the object as it runs now
-        (`keep mine` after a clash): that is the caller's to decide.
+        A second edit that begins where the first ended is one change from the first's
+        beginning; one that comes back to it is none.
         """
-        if edit.key not in draft.edits and len(draft.edits) >= LIMIT:
+        earlier = draft.edits.get(edit.key)
+        if earlier is None and len(draft.edits) >= LIMIT:
             raise Refused(f"The draft holds {LIMIT} changes.", do="Apply them first.")
-        self._save(draft, draft.edits | {edit.key: edit})
+        if earlier is not None and edit.before == earlier.after:
+            edit = edit.model_copy(update={"before": earlier.before})
+        if edit.before == edit.after:
+            self.drop(draft, edit.key)
+        else:
+            self._save(draft, draft.edits | {edit.key: edit})
 
     def drop(self, draft: Draft, key: str) -> None:
         """Forget the edit of one object and, with a service, those of its servers."""
-        gone = {name for name in draft.edits if name == key or name.startswith(f"{key}/")} - (
-            {name for name in draft.edits if name != key} if key == "local" else set()
-        )
-        kept = {name: edit for name, edit in draft.edits.items() if name not in gone}
+        inside = f"{key}/" if key.startswith("layer7/") else None
+        kept = {
+            name: edit
+            for name, edit in draft.edits.items()
+            if name != key and not (inside and name.startswith(inside))
+        }
         self._save(draft, kept)
 
     def discard(self, key: str) -> None:
