@@ -21,15 +21,15 @@ run: ## open the console on a lab appliance: namespaces, real HAProxy, live traf
 
 test: ## every tier this machine can run, linters included
 	@.ci/setup test
-	$(PYTEST) $(ARGS)
+	@$(PYTEST) -m "not bench" $(ARGS)
 
 unit: ## only what needs no privileges and takes seconds
 	@.ci/setup test
-	$(PYTEST) -m "not (console or peers or kernel or image or bench)" $(ARGS)
+	@$(PYTEST) -m "not (console or peers or kernel or image or bench)" $(ARGS)
 
 lint: ## only the linters, which are tests too
 	@.ci/setup test
-	$(PYTEST) tests/test_linters.py tests/test_imports.py tests/test_house.py $(ARGS)
+	@$(PYTEST) tests/test_linters.py tests/test_imports.py tests/test_house.py $(ARGS)
 
 bench: ## the benchmark table; samples in build/bench/results.json
 	@.ci/setup bench

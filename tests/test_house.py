@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the house promises: honest locks, a set-up that speaks, folders that explain themselves."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from tests.tree import FOLDERS, ROOT
+
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Name → version; a line that is no pin, no hash and no comment is a mistake."""
+    found = {}
+    for line in (ROOT / lock).read_text(encoding="utf-8").splitlines():
+        if not line.strip() or line.lstrip().startswith(("#", "--hash=sha256:")):
+            continue
+        pin = re.fullmatch(r"([a-z0-9][a-z0-9.-]*)==([^\s;]+)( ; .*)? \\", line)
+        assert pin, f"{lock}: {line}"
+        found[pin[1]] = pin[2]
+    return found
+
+
+def verbs() -> set[str]:
+    return set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_each_folder_says_what_lives_in_it_and_what_never_does(folder: str) -> None:
+    words = (ROOT / folder / "README.md").read_text(encoding="utf-8")
+    assert words.startswith(f"# {folder}/\n")
+    assert "Never" in words
+
+
+def test_the_readme_names_every_verb_of_the_makefile() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert {verb for verb in verbs() - {"help"} if f"make {verb}" not in readme} == set()
+
+
+def test_make_alone_lists_every_verb() -> None:
+    said = subprocess.run(
+        ["make", "--no-print-directory"], check=True, cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    assert {line.split()[1] for line in said.splitlines()} == verbs()
+
+
+def test_every_command_of_the_project_can_be_loaded() -> None:
+    commands = {each.name: each for each in entry_points(group="console_scripts")}
+    for command in ("ballast", "ballast-agent", "ballast-console"):
+        assert callable(commands[command].load())
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_packages_and_hashes_and_no_place(lock: str) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert len(pins(lock)) > 20
+    assert text.count("--hash=sha256:") >= len(pins(lock))
+    assert "://" not in text
+    assert "/" not in re.sub(r"(?m)#.*$", "", text)
+
+
+def test_what_ships_is_what_was_tested() -> None:
+    shipped, tested = pins("requirements.lock"), pins("requirements-dev.lock")
+    assert {name: v for name, v in shipped.items() if tested.get(name) != v} == {}
+    assert {"pytest", "mypy", "pip-tools"}.isdisjoint(shipped)
+
+
+def test_the_locks_hold_what_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {re.split(r"[<>=~!;\[ ]", line, maxsplit=1)[0] for line in project["dependencies"]}
+    assert asked <= set(pins("requirements.lock"))
+    assert "textual==8.2.8" in project["dependencies"]
+
+
+def test_installed_packages_fit_each_other_on_this_python() -> None:
+    checked = subprocess.run(
+        [sys.executable, "-m", "pip", "check"], check=False, capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.fixture
+def bare_tree(tmp_path: Path) -> Path:
+    """A tree with the set-up in it and nothing to set up."""
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "setup", tmp_path / ".ci")
+    (tmp_path / ".ci" / "packages").write_text("")
+    return tmp_path
+
+
+def set_up(tree: Path, verb: str, *through: str, python: str = sys.executable) -> tuple[int, str]:
+    done = subprocess.run(
+        [*through, "bash", str(tree / ".ci" / "setup"), verb],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": "/usr/bin:/bin", "PYTHON": python},
+    )
+    return done.returncode, done.stderr
+
+
+def test_an_old_python_is_refused_with_the_remedy(bare_tree: Path) -> None:
+    old = bare_tree / "python3.9"
+    old.write_text('#!/bin/sh\n[ "$1" = -V ] && echo "Python 3.9.2"\nexit 1\n')
+    old.chmod(0o755)
+    status, said = set_up(bare_tree, "run", python=str(old))
+    assert status == 3
+    assert "is Python 3.9.2, and Ballast needs Python 3.11 or newer" in said
+    assert "make run PYTHON=" in said
+
+
+@pytest.mark.needs("userns")
+def test_without_root_missing_packages_are_named_with_the_line_to_type(bare_tree: Path) -> None:
+    (bare_tree / ".ci" / "packages").write_text(
+        "# a comment\nno-such-proxy proxy-package run bench\nno-such-load load-package bench\n"
+    )
+    # In a user namespace without a mapping nobody is root, whoever runs the tests.
+    status, said = set_up(bare_tree, "run", "unshare", "--user")
+    assert status == 3
+    assert "make run needs packages that are not there: proxy-package\n" in said
+    assert "apt-get install --no-install-recommends proxy-package load-package\n" in said
+
+
+PRETENDED_PYTHON = """#!/bin/sh
+# Notes what it is asked to install, and makes environments out of itself.
+case "$*" in
+    -V) echo "Python 3.13.5" ;;
+    "-m venv --clear"*)
+        echo venv >>asked
+        rm -rf .venv && mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+    "-m pip"*) echo "$*" | grep -o -e --require-hashes -e --editable >>asked ;;
+esac
+"""
+
+
+def test_the_set_up_does_again_only_what_has_changed(bare_tree: Path) -> None:
+    python = bare_tree / "python"
+    python.write_text(PRETENDED_PYTHON)
+    python.chmod(0o755)
+    lock, project = bare_tree / "requirements-dev.lock", bare_tree / "pyproject.toml"
+    lock.write_text("one")
+    project.write_text("one")
+    asked = bare_tree / "asked"
+
+    def asked_for() -> list[str]:
+        asked.write_text("")
+        status, said = set_up(bare_tree, "test", python=str(python))
+        assert status == 0, said
+        return asked.read_text().split()
+
+    assert asked_for() == ["venv", "--require-hashes", "--editable"]
+    assert asked_for() == []
+    lock.write_text("two")
+    assert asked_for() == ["--require-hashes"]
+    project.write_text("two")
+    assert asked_for() == ["--editable"]
+    python.write_text(PRETENDED_PYTHON.replace("3.13.5", "3.14.0"))
+    assert asked_for() == ["venv", "--require-hashes", "--editable"]
+
+
+def test_ci_runs_what_a_newcomer_runs() -> None:
+    assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
