@@ -140,11 +140,11 @@ def _mounts_private() -> None:
 def ip(*lines: str) -> str:
     """Run `ip` lines, e.g. `ip("link add a type veth peer name b")`, and return its words.
 
-    The judge in tests of our own netlink code: a program of other people.
+    The judge in tests of our own netlink code: a program of other people. One line may have
+    options (`-o addr show`); several go as one batch, which knows none.
     """
-    told = subprocess.run(
-        ["ip", "-batch", "-"], input="\n".join(lines).encode(), capture_output=True, check=False
-    )
+    argv = ["ip", *lines[0].split()] if len(lines) == 1 else ["ip", "-batch", "-"]
+    told = subprocess.run(argv, input="\n".join(lines).encode(), capture_output=True, check=False)
     if told.returncode:
         raise AssertionError(f"ip {'; '.join(lines)}: {told.stderr.decode().strip()}")
     return told.stdout.decode()

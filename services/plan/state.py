@@ -104,7 +104,8 @@ class LinksSeen:
 
     devices: Mapping[str, Device] = field(default_factory=dict)
     ours: Mapping[AddressKey, bool] = field(default_factory=dict)
-    """Addresses that carry our tag; True: floating."""
+    """Addresses that carry our tag, True: floating; those on a card switched off do not count,
+    so that a plan adds them again, which switches the card on."""
     foreign: frozenset[AddressKey] = frozenset()
     """Everybody else's: shown as "not saved", never touched."""
     gateways: Mapping[int, str] = field(default_factory=dict)
