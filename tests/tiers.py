@@ -41,8 +41,8 @@ def _may_unshare(kind: str) -> bool:
 
 CAPABILITIES: dict[str, tuple[Callable[[], bool], str]] = {
     "root": (lambda: os.geteuid() == 0, "root"),
-    "netns": (lambda: _may_unshare("--net"), "network namespaces (unshare --net)"),
     "userns": (lambda: _may_unshare("--user"), "user namespaces (unshare --user)"),
+    "netns": (lambda: _may_unshare("--net"), "network namespaces (unshare --net)"),
 }
 
 
