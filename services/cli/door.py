@@ -7,7 +7,6 @@ here imports the client before somebody asks it something.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -46,6 +45,8 @@ class Door:
         Raises what the client raises, and `TimeoutError` after `timeout_s`; without it the
         client's own limits hold.
         """
+
+        import asyncio
 
         async def asked() -> _Answer:
             client = self._connect(self._place())
