@@ -19,13 +19,14 @@ run: ## open the console on a lab appliance: namespaces, real HAProxy, live traf
 	@.ci/setup run
 	@$(BIN)/python -m tests.lab $(ARGS)
 
+# One process, one tier after the other: a peer that is timed must not share the cores with a linter.
 test: ## every tier this machine can run, linters included
 	@.ci/setup test
 	@$(PYTEST) -m "not bench" $(ARGS)
 
-unit: ## only what needs no privileges and takes seconds
+unit: ## only what needs no privileges, on all cores
 	@.ci/setup test
-	@$(PYTEST) -m "not (console or peers or kernel or image or bench)" $(ARGS)
+	@$(PYTEST) --numprocesses auto -m "not (console or peers or kernel or image or bench)" $(ARGS)
 
 lint: ## only the linters, which are tests too
 	@.ci/setup test
