@@ -136,10 +136,14 @@ def haproxy_wanted(document: Document, place: Place) -> HaproxyWanted:
     anything is rendered.
     """
     wanted = sorted(document.cluster.layer7, key=lambda service: service.id)
-    if any(each.id == 0 for service in wanted for each in (service, *service.servers)):
+    ids = [service.id for service in wanted]
+    ids += [server.id for service in wanted for server in service.servers]
+    if not all(ids):
         raise ValueError("an object without an id was rendered")
     knobs = {
-        (service.id, server.id): knobs_of(server) for service in wanted for server in service.servers
+        (service.id, server.id): knobs_of(server)
+        for service in wanted
+        for server in service.servers
     }
     services = [_service(service, knobs) for service in wanted]
     page = f"{PAGE_ADDRESS}:{PAGE_PORT}"

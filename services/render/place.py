@@ -8,17 +8,17 @@ and in nothing else, so no other module asks where it runs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 
 
 @dataclass(frozen=True)
 class Place:
     """The paths of one appliance, and the account its HAProxy runs as."""
 
-    run: Path = Path("/run/ballast")
+    run: PurePath = PurePath("/run/ballast")
     """What is gone after a restart: sockets, the generated haproxy.cfg."""
 
-    etc: Path = Path("/etc")
+    etc: PurePath = PurePath("/etc")
     """Where hostname, hosts and resolv.conf go."""
 
     account: str | None = "haproxy"
@@ -26,31 +26,31 @@ class Place:
     without root: a user namespace maps a single id."""
 
     @property
-    def haproxy(self) -> Path:
+    def haproxy(self) -> PurePath:
         """HAProxy's own folder."""
         return self.run / "haproxy"
 
     @property
-    def config(self) -> Path:
+    def config(self) -> PurePath:
         """The generated file."""
         return self.haproxy / "haproxy.cfg"
 
     @property
-    def admin_socket(self) -> Path:
+    def admin_socket(self) -> PurePath:
         """The worker's runtime API."""
         return self.haproxy / "admin.sock"
 
     @property
-    def master_socket(self) -> Path:
+    def master_socket(self) -> PurePath:
         """The master's command line: reload, and a door to workers that are leaving."""
         return self.haproxy / "master.sock"
 
     @property
-    def state_file(self) -> Path:
+    def state_file(self) -> PurePath:
         """Health that a new worker takes over from the one before."""
         return self.haproxy / "servers.state"
 
     @property
-    def log(self) -> Path:
+    def log(self) -> PurePath:
         """What HAProxy says about itself."""
         return self.haproxy / "haproxy.log"

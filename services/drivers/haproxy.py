@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door to HAProxy: judge a file, start, reload, turn the knobs, and see what is.
+
+HAProxy runs as a master with workers, because only that reloads without losing a
+connection. What is true is asked of the worker itself: which file it has loaded stands in
+its description, and whoever answers on the socket proves by its process id that it is not
+a worker on its way out.
+
+After a reload the workers before may live on for hours with their connections. They count
+as live connections here, and a halt cuts those too: the person who halts a server does not
+know that there ever was a reload.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from services.command import run
+from services.drivers.haproxy_answers import (
+    Processes,
+    connections_from,
+    knobs_from,
+)
+from services.drivers.haproxy_file import Listing, fingerprint_in, listing_of
+from services.drivers.haproxy_log import HaproxyLog, remedy
+from services.drivers.haproxy_stats import counters_from
+from services.drivers.haproxy_workers import Pause, Workers, batches
+from services.drivers.processes import end, gone
+from services.drivers.sample import Sample
+from services.drivers.server_state import VERSION, carried
+from services.drivers.units import Units, UnitSpec
+from services.errors import CommandFailed, Refused, Unable, Unreachable
+from services.plan.state import HaproxySeen, ServerKey, ServerKnobs
+from services.render import Place
+
+log = logging.getLogger(__name__)
+
+UNIT = "haproxy"
+
+INSTALL = "Install HAProxy 2.6 or newer (`apt install haproxy`)."
+
+START_S = 15.0
+RELOAD_S = 30.0
+"""Loading a file of 10,000 servers takes half a second on a quiet machine."""
+
+JUDGE_S = 30.0
+
+SETTLE_S = 1.0
+"""A knob is turned within a millisecond; it is read back until then, and for so long at most."""
+
+STRAY_S = 3.0
+"""Time for a stray master to end by itself."""
+
+
+class Haproxy(Protocol):
+    """The layer 7 data plane. Every call may raise `Unable` or its children."""
+
+    async def judge(self, config: bytes) -> None:
+        """Let HAProxy itself judge a file; raises `Refused` with its words."""
+
+    async def seen(self) -> HaproxySeen:
+        """What is: the file, the worker, its knobs and live connections."""
+
+    async def start(self) -> None:
+        """Start with the file that lies on the disk, and wait until it answers."""
+
+    async def stop(self) -> None:
+        """End it, connections and all."""
+
+    async def reload(self) -> None:
+        """Replace the worker by one with the file that lies on the disk, losing nothing.
+
+        Raises `Unable` with HAProxy's words if it refuses; the old worker then goes on.
+        """
+
+    async def set_servers(self, knobs: Mapping[ServerKey, ServerKnobs]) -> None:
+        """Change weights, halt and bring back, at once; a halt cuts the server's connections."""
+
+    async def end_strays(self) -> None:
+        """Of several masters keep the one that answers, and end the others."""
+
+    async def sample(self) -> Sample:
+        """All counters of this moment."""
+
+
+def haproxy_unit(place: Place) -> UnitSpec:
+    """How HAProxy is started: a master in the foreground, its command socket for us alone."""
+    door = ("-S", f"{place.master_socket},mode,600")
+    return UnitSpec(
+        argv=("haproxy", "-W", *door, "-f", str(place.config)),
+        log=Path(place.log),
+        mark=door,
+        do=INSTALL,
+    )
+
+
+class MasterHaproxy:
+    """The real HAProxy in master-worker mode; `units` starts and ends the master."""
+
+    def __init__(self, place: Place, units: Units) -> None:
+        self._place = place
+        self._units = units
+        self._workers = Workers(Path(place.admin_socket), Path(place.master_socket))
+        self._log = HaproxyLog(Path(place.log))
+
+    # -- files ------------------------------------------------------------------------------
+
+    async def judge(self, config: bytes) -> None:
+        """Let HAProxy itself judge a file; raises `Refused` with its words."""
+        self._prepare()
+        candidate = self._candidate(config)
+        try:
+            output = await run(
+                ["haproxy", "-c", "-f", str(candidate)],
+                timeout_s=JUDGE_S,
+                accept=(0, 1, 2),
+                do=INSTALL,
+            )
+        finally:
+            candidate.unlink(missing_ok=True)
+        # 2: a file without any service is good, and HAProxy says only that it would not start
+        if output.status == 0 or "no error" in output.stdout:
+            return
+        words = self._log.told(
+            (output.stderr + output.stdout).replace(str(candidate), "haproxy.cfg")
+        )
+        words = listing_of(config).named(words)
+        raise Refused(f"HAProxy refuses the configuration: {words}", do=remedy(words))
+
+    def _candidate(self, config: bytes) -> Path:
+        handle, name = tempfile.mkstemp(prefix="candidate-", suffix=".cfg", dir=self._place.haproxy)
+        with os.fdopen(handle, "wb") as file:
+            file.write(config)
+        return Path(name)
+
+    def _prepare(self) -> None:
+        """Make the folder, and the state file that HAProxy warns of when it is missing."""
+        Path(self._place.haproxy).mkdir(mode=0o750, parents=True, exist_ok=True)
+        if not Path(self._place.state_file).exists():
+            self._write_state(VERSION)
+
+    def _write_state(self, text: str) -> None:
+        path = Path(self._place.state_file)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.replace(path)
+
+    def _config(self) -> bytes | None:
+        try:
+            return Path(self._place.config).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _listing(self) -> Listing:
+        return listing_of(self._config() or b"")
+
+    def _file_to_load(self) -> tuple[str, Listing]:
+        config = self._config() or b""
+        fingerprint = fingerprint_in(config)
+        if not fingerprint:
+            raise Unable(
+                f"{self._place.config} is no configuration of ours.",
+                do="Apply the configuration again.",
+            )
+        return fingerprint, listing_of(config)
+
+    # -- looking ----------------------------------------------------------------------------
+
+    async def seen(self) -> HaproxySeen:
+        """What is: the file, the worker, its knobs and live connections."""
+        config = self._config()
+        unit = await self._units.seen(UNIT)
+        try:
+            worker, answer = await self._workers.told("show servers state;show stat -1 4 -1")
+        except Unreachable:
+            return HaproxySeen(config=config, masters=len(unit.pids))
+        states, _, stat = answer.partition("\n\n")
+        connections = connections_from(stat)
+        for old in await self._workers.of_leaving("show stat -1 4 -1"):
+            for key, count in connections_from(old).items():
+                connections[key] = connections.get(key, 0) + count
+        return HaproxySeen(
+            config=config,
+            running=True,
+            fingerprint=worker.fingerprint,
+            servers=knobs_from(states),
+            connections=connections,
+            masters=len(unit.pids),
+        )
+
+    async def sample(self) -> Sample:
+        """All counters of this moment; live connections with those of leaving workers."""
+        try:
+            worker, stat = await self._workers.told("show stat -1 7 -1")
+        except Unreachable:
+            return Sample(at=time.monotonic(), running=False)
+        at = time.monotonic()
+        servers, services = counters_from(stat, self._listing().statuses)
+        for old in await self._workers.of_leaving("show stat -1 7 -1"):
+            old_servers, old_services = counters_from(old, {})
+            for key, was in old_servers.items():
+                if now := servers.get(key):
+                    servers[key] = replace(now, connections=now.connections + was.connections)
+            for number, went in old_services.items():
+                if here := services.get(number):
+                    services[number] = replace(
+                        here, connections=here.connections + went.connections
+                    )
+        return Sample(
+            at=at, running=True, since_s=worker.since_s, servers=servers, services=services
+        )
+
+    # -- acting -----------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start with the file that lies on the disk, and wait until it answers."""
+        fingerprint, listing = self._file_to_load()
+        self._prepare()
+        unit = await self._units.seen(UNIT)
+        if unit.running:
+            if await self._answers(fingerprint, START_S / 5):
+                return
+            log.warning("HAProxy runs and does not answer: it is started anew")
+            await self._units.stop(UNIT)
+        # health from before is worth nothing: nobody checked meanwhile
+        self._write_state(VERSION)
+        self._workers.replaced = frozenset()
+        mark = self._log.mark()
+        ended: Unable | None = None
+        try:
+            await self._units.start(UNIT)
+        except CommandFailed:
+            raise
+        except Unable as error:
+            ended = error
+        if ended or not await self._answers(fingerprint, START_S):
+            words = listing.named(self._log.since(mark)) or "its log has no word why."
+            raise Unable(f"HAProxy does not start: {words}", do=remedy(words)) from ended
+
+    async def _answers(self, fingerprint: str, within_s: float) -> bool:
+        """Wait until a worker with this file answers; False if it ends or time is up."""
+        pause = Pause(within_s)
+        while True:
+            with suppress(Unreachable):
+                worker, _ = await self._workers.told()
+                if worker.fingerprint == fingerprint:
+                    return True
+            if not (await self._units.seen(UNIT)).running or not await pause.again():
+                return False
+
+    async def stop(self) -> None:
+        """End it, connections and all."""
+        await self._units.stop(UNIT)
+
+    async def reload(self) -> None:
+        """Replace the worker by one with the file that lies on the disk, losing nothing."""
+        fingerprint, listing = self._file_to_load()
+        before = await self._workers.processes()
+        _, states = await self._workers.told("show servers state")
+        self._write_state(carried(states, listing.servers))
+        mark = self._log.mark()
+        answer = ""
+        with suppress(Unreachable):  # a master up to 2.6 hangs up and says nothing
+            answer = await self._workers.command("reload", timeout_s=RELOAD_S)
+        now = None if answer.startswith("Success=0") else await self._replacement(before)
+        if now is None:
+            words = listing.named(self._log.told(answer) or self._log.since(mark))
+            raise Unable(
+                f"HAProxy refuses to load the configuration and goes on with the old one: {words}",
+                do=remedy(words),
+            )
+        self._workers.replaced = frozenset({before.worker, *now.leaving}) - {now.worker}
+        worker, _ = await self._workers.told()
+        if worker.fingerprint != fingerprint:
+            raise Unable(
+                "HAProxy has loaded another configuration than the one meant.",
+                do="Somebody else changes its file; apply again.",
+            )
+
+    async def _replacement(self, before: Processes) -> Processes | None:
+        """The processes once there is a new worker; None if the master kept the old one.
+
+        The master's socket outlives its change to the new file, so a question asked
+        meanwhile waits in it, and is answered the moment the change is over.
+        """
+        pause = Pause(RELOAD_S)
+        while True:
+            with suppress(Unreachable):
+                now = await self._workers.processes()
+                if now.failed > before.failed:
+                    return None
+                if now.worker not in {0, before.worker}:
+                    return now
+            if not await pause.again():
+                return None
+
+    async def set_servers(self, knobs: Mapping[ServerKey, ServerKnobs]) -> None:
+        """Change weights, halt and bring back, at once; a halt cuts the server's connections."""
+        lines = [line for key, wanted in sorted(knobs.items()) for line in _lines(key, wanted)]
+        for batch in batches(lines):
+            _, answer = await self._workers.told(batch)
+            complaints = " ".join(answer.split())
+            if complaints:
+                names = ", ".join(map(self._listing().name, sorted(knobs)))
+                raise Unable(
+                    f"HAProxy would not change {names}: {complaints[:200]}",
+                    do="Apply the configuration again.",
+                )
+        if halted := {key for key, wanted in knobs.items() if wanted.halted}:
+            await self._workers.cut_in_leaving(halted)
+        await self._read_back(knobs)
+
+    async def _read_back(self, knobs: Mapping[ServerKey, ServerKnobs]) -> None:
+        services = {service for service, _ in knobs}
+        which = f" vs{services.pop()}" if len(services) == 1 else ""
+        pause = Pause(SETTLE_S)
+        while True:
+            _, states = await self._workers.told(f"show servers state{which}")
+            found = knobs_from(states)
+            wrong = [key for key, wanted in knobs.items() if found.get(key) != wanted]
+            if not wrong:
+                return
+            if not await pause.again():
+                names = ", ".join(map(self._listing().name, sorted(wrong)))
+                raise Unable(
+                    f"HAProxy does not take on the state of {names}.",
+                    do="Somebody else may change it at the same time; try again.",
+                )
+
+    async def end_strays(self) -> None:
+        """Of several masters keep the one that answers, and end the others."""
+        keep = 0
+        with suppress(Unable):
+            keep = (await self._workers.processes()).master
+        strays = [pid for pid in (await self._units.seen(UNIT)).pids if pid != keep]
+        identity = haproxy_unit(self._place).identity
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            await end(strays, number, identity)
+            if await gone(strays, identity, within_s=STRAY_S):
+                return
+        raise Unable(
+            f"A second HAProxy (process {', '.join(map(str, strays))}) does not end.",
+            do="It hangs in the kernel: restart the unit.",
+        )
+
+
+def _lines(key: ServerKey, knobs: ServerKnobs) -> Iterator[str]:
+    name = f"vs{key[0]}/rs{key[1]}"
+    yield f"set server {name} weight {knobs.weight}"
+    yield f"set server {name} state {'maint' if knobs.halted else 'ready'}"
+    if knobs.halted:
+        yield f"shutdown sessions server {name}"

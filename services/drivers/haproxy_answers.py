@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What HAProxy says on its sockets, as values; pure.
+
+Only columns and keys that HAProxy's manual promises are read, by name, so that a newer
+HAProxy with more of them reads the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from services.errors import Unable
+from services.plan.state import ServerKey, ServerKnobs
+
+FORCED_MAINTENANCE = 0x01
+"""Bits of a server's administrative state (HAProxy's management guide, `show servers state`).
+Maintenance by the file sets this one too, and leaving it at run time clears this one only."""
+
+FORCED_DRAIN = 0x08
+"""Somebody's hand on the socket; ours is a weight of 0."""
+
+DESCRIPTION = "ballast-"
+
+_SERVER = re.compile(r"rs(\d{1,10})", re.ASCII)
+_SERVICE = re.compile(r"vs(\d{1,10})", re.ASCII)
+_FAILED = re.compile(r"\[failed: (\d+)\]")
+_SESSION = re.compile(r"(0x[0-9a-f]+): .* be=vs(\d+) srv=rs(\d+) ")
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Who a worker is, from `show info`."""
+
+    pid: int
+    fingerprint: str
+    """Of the file it has loaded; empty if that file is not ours."""
+    since_s: int
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Who belongs to a master, from `show proc`."""
+
+    master: int
+    failed: int
+    """Reloads that failed since the last good one."""
+    worker: int
+    """0: there is none."""
+    leaving: tuple[int, ...]
+    """Workers from before a reload that still have connections, newest first."""
+
+
+def service_id(name: str) -> int | None:
+    """The id in a proxy's name, `vs7` → 7; None for a proxy that is no service."""
+    found = _SERVICE.fullmatch(name)
+    return int(found[1]) if found else None
+
+
+def server_key(proxy: str, server: str) -> ServerKey | None:
+    """The key of `vs7` and `rs3`; None for the fallback and everything that is not ours."""
+    service = service_id(proxy)
+    found = _SERVER.fullmatch(server)
+    return (service, int(found[1])) if service is not None and found else None
+
+
+def worker_from(info: str) -> Worker:
+    """The worker that gave this answer to `show info`."""
+    values = {
+        name: value.strip()
+        for name, colon, value in (line.partition(":") for line in info.split("\n"))
+        if colon
+    }
+    description = values.get("description", "")
+    try:
+        return Worker(
+            pid=int(values["Pid"]),
+            fingerprint=description.removeprefix(DESCRIPTION)
+            if description.startswith(DESCRIPTION)
+            else "",
+            since_s=int(values.get("Uptime_sec", "0")),
+        )
+    except (KeyError, ValueError) as error:
+        raise strange("show info", info) from error
+
+
+def processes_from(proc: str) -> Processes:
+    """The processes in this answer to `show proc`."""
+    master = failed = worker = 0
+    leaving: list[int] = []
+    section = ""
+    for line in proc.split("\n"):
+        if line.startswith("# "):
+            section = line[2:].strip()
+            continue
+        words = line.split()
+        if len(words) < 2 or not words[0].isdigit():
+            continue
+        pid = int(words[0])
+        if words[1] == "master":
+            master = pid
+            found = _FAILED.search(line)
+            failed = int(found[1]) if found else 0
+        elif words[1] == "worker" and section == "workers":
+            worker = pid
+        elif words[1] == "worker" and section == "old workers":
+            leaving.append(pid)
+    if not master:
+        raise strange("show proc", proc)
+    return Processes(master, failed, worker, tuple(sorted(leaving, reverse=True)))
+
+
+def state_rows(states: str) -> Iterator[tuple[ServerKey, dict[str, str]]]:
+    """Our servers in an answer to `show servers state`, each with its columns by name."""
+    columns: list[str] = []
+    for line in states.split("\n"):
+        if line.startswith("# "):
+            columns = line[2:].split()
+            continue
+        row = dict(zip(columns, line.split(), strict=False))
+        key = server_key(row.get("be_name", ""), row.get("srv_name", ""))
+        if key is not None:
+            yield key, row
+
+
+def knobs_from(states: str) -> dict[ServerKey, ServerKnobs]:
+    """Weight and halt of each server in an answer to `show servers state`."""
+    try:
+        return {key: _knobs(row) for key, row in state_rows(states)}
+    except (KeyError, ValueError) as error:
+        raise strange("show servers state", states) from error
+
+
+def _knobs(row: dict[str, str]) -> ServerKnobs:
+    admin = int(row["srv_admin_state"])
+    # a drain by somebody's hand shows as a weight that is not wanted, so it is put right
+    weight = 0 if admin & FORCED_DRAIN else int(row["srv_uweight"])
+    return ServerKnobs(weight=weight, halted=bool(admin & FORCED_MAINTENANCE))
+
+
+def connections_from(stat: str) -> dict[ServerKey, int]:
+    """Live connections of each server in an answer to `show stat`.
+
+    Only the first five columns are looked at; they hold no text of others.
+    """
+    found: dict[ServerKey, int] = {}
+    for line in stat.split("\n"):
+        columns = line.split(",", 5)
+        if len(columns) == 6 and columns[4].isdigit():
+            key = server_key(columns[0], columns[1])
+            if key is not None:
+                found[key] = int(columns[4])
+    return found
+
+
+def sessions_from(sessions: str) -> Iterator[tuple[ServerKey, str]]:
+    """Live sessions in an answer to `show sess`: the server, and the session's handle."""
+    for line in sessions.split("\n"):
+        found = _SESSION.match(line)
+        if found:
+            yield (int(found[2]), int(found[3])), found[1]
+
+
+def strange(command: str, answer: str) -> Unable:
+    """The error for an answer that is not HAProxy's: a wrong version, or a wrong socket."""
+    first = ascii(" ".join(answer.split())[:80])
+    return Unable(
+        f"HAProxy's answer to `{command}` is not understood: {first}.",
+        do="Check that HAProxy is version 2.6 or newer.",
+    )

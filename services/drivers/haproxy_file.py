@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a generated haproxy.cfg says about itself; pure.
+
+The driver is told to load a file, not a document: so what it must know of the servers, to
+carry their health over or to name them in an error, it reads from that very file. The
+shape it relies on is the template's, and a test holds both together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.drivers.haproxy_answers import DESCRIPTION
+from services.plan.state import ServerKey, ServerKnobs
+
+_FINGERPRINT = re.compile(
+    rb"^    description " + DESCRIPTION.encode() + rb"([0-9a-f]+)$", re.MULTILINE
+)
+_SECTION = re.compile(r"(?:# (?P<label>[^\n ]+)\n)?listen vs(?P<id>\d+)\n(?P<body>(?:    .*\n)*)")
+_SERVER = re.compile(
+    r"^    server rs(?P<id>\d+) \[?(?P<address>[0-9a-f.:]+?)\]?:(?P<port>\d+) "
+    r"(?P<words>.*?)weight (?P<weight>\d+)(?P<halted> disabled)? # (?P<label>\S+)$",
+    re.MULTILINE,
+)
+_STATUS = re.compile(r"^    http-check expect status (\S+)$", re.MULTILINE)
+_NAMED = re.compile(r"\bvs(\d+)(?:/rs(\d+))?\b")
+
+
+@dataclass(frozen=True)
+class ServerLine:
+    """One server of the file."""
+
+    label: str
+    address: str
+    port: int
+    checked: bool
+    knobs: ServerKnobs
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The services and servers of a file."""
+
+    services: Mapping[int, str]
+    """Label by id."""
+    servers: Mapping[ServerKey, ServerLine]
+    statuses: Mapping[int, str]
+    """Status codes that a service's check calls good, e.g. `200-399`; none for other checks."""
+
+    def named(self, text: str) -> str:
+        """`text` with labels beside HAProxy's own names: `vs7/rs3` → `web/web1 (vs7/rs3)`."""
+        return _NAMED.sub(self._label, text)
+
+    def name(self, key: ServerKey) -> str:
+        """A server as people know it."""
+        line = self.servers.get(key)
+        service = self.services.get(key[0])
+        return f"{service}/{line.label}" if line and service else f"vs{key[0]}/rs{key[1]}"
+
+    def _label(self, found: re.Match[str]) -> str:
+        service = int(found[1])
+        if service not in self.services:
+            return found[0]
+        if not found[2]:
+            return f"{self.services[service]} ({found[0]})"
+        key = (service, int(found[2]))
+        return f"{self.name(key)} ({found[0]})" if key in self.servers else found[0]
+
+
+def fingerprint_in(config: bytes) -> str:
+    """The fingerprint written in the file; empty if it is not one of ours."""
+    found = _FINGERPRINT.search(config)
+    return found[1].decode() if found else ""
+
+
+def listing_of(config: bytes) -> Listing:
+    """The services and servers of the file."""
+    services: dict[int, str] = {}
+    servers: dict[ServerKey, ServerLine] = {}
+    statuses: dict[int, str] = {}
+    for section in _SECTION.finditer(config.decode(errors="replace")):
+        service = int(section["id"])
+        services[service] = section["label"] or f"vs{service}"
+        if status := _STATUS.search(section["body"]):
+            statuses[service] = status[1]
+        for line in _SERVER.finditer(section["body"]):
+            servers[service, int(line["id"])] = ServerLine(
+                label=line["label"],
+                address=line["address"],
+                port=int(line["port"]),
+                checked=" check " in f" {line['words']} ",
+                knobs=ServerKnobs(int(line["weight"]), halted=bool(line["halted"])),
+            )
+    return Listing(services, servers, statuses)
