@@ -10,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import zipfile
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
-from tests.tree import FOLDERS, ROOT
+from tests.tree import FOLDERS, ROOT, name
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
@@ -72,7 +73,7 @@ def test_a_lock_names_packages_and_hashes_and_no_place(lock: str) -> None:
 
 def test_what_ships_is_what_was_tested() -> None:
     shipped, tested = pins("requirements.lock"), pins("requirements-dev.lock")
-    assert {name: v for name, v in shipped.items() if tested.get(name) != v} == {}
+    assert {pin: v for pin, v in shipped.items() if tested.get(pin) != v} == {}
     assert {"pytest", "mypy", "pip-tools"}.isdisjoint(shipped)
 
 
@@ -88,6 +89,35 @@ def test_installed_packages_fit_each_other_on_this_python() -> None:
         [sys.executable, "-m", "pip", "check"], check=False, capture_output=True, text=True
     )
     assert checked.returncode == 0, checked.stdout
+
+
+def test_the_wheel_carries_templates_and_styles_and_no_test(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for single in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / single, tree)
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, tree / folder)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run(
+        [
+            *pip,
+            "wheel",
+            "--no-deps",
+            "--no-build-isolation",
+            "--wheel-dir",
+            str(tmp_path),
+            str(tree),
+        ],
+        check=True,
+    )
+    (wheel,) = tmp_path.glob("ballast-*.whl")
+    carried = set(zipfile.ZipFile(wheel).namelist())
+    needed = [
+        p for s in ("*.j2", "*.tcss") for f in ("console", "services") for p in (ROOT / f).rglob(s)
+    ]
+    assert {name(path) for path in needed} - carried == set()
+    assert {each for each in carried if each.startswith("tests/")} == set()
 
 
 @pytest.fixture
