@@ -45,7 +45,6 @@ class Door:
         Raises what the client raises, and `TimeoutError` after `timeout_s`; without it the
         client's own limits hold.
         """
-
         import asyncio
 
         async def asked() -> _Answer:

@@ -45,7 +45,7 @@ def check(file: Document, *, json: Json = False) -> None:
     if document is not None:
         services = document.cluster.layer7
         servers = sum(len(service.servers) for service in services)
-        say(f"The document is valid: {len(services)} virtual services, {servers} real servers.")
+        say(f"The document is valid. Virtual services: {len(services)}, real servers: {servers}.")
 
 
 def _wire(problem: Problem) -> dict[str, object]:

@@ -177,7 +177,6 @@ def test_a_reader_that_had_enough_ends_it_without_a_word() -> None:
     assert (child.returncode, said) == (141, b"")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_told() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
