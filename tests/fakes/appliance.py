@@ -1,0 +1,524 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An appliance with a script: the methods of `services.client.Client`, state and rules, no wire.
+
+It is no mock and expects nothing. What decides about a configuration (merging, checking,
+colours) is the product's own pure code; what the data plane would say is set by the test.
+`tests/contract/test_appliance_contract.py` holds it and the agent to the same rules.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from services import draft as drafting
+from services.api import (
+    AccessRole,
+    Applied,
+    ApplyRequest,
+    ClashView,
+    ConfirmStatus,
+    DraftApply,
+    DraftView,
+    Edit,
+    Effect,
+    InterfaceStatus,
+    JournalEntry,
+    KnobRequest,
+    NodeStatus,
+    PlannedChange,
+    PlanView,
+    ProblemView,
+    ReviewView,
+    Revision,
+    RevisionInfo,
+    ServiceStatus,
+    Status,
+    UnitStatus,
+    WhoAmI,
+)
+from services.check import check
+from services.difference import difference
+from services.drivers.sample import Sample, ServerCounters, ServiceCounters
+from services.errors import (
+    ApplianceError,
+    Clash,
+    ConfigInvalid,
+    EditConflict,
+    Forbidden,
+    NotFound,
+    Problem,
+    Refused,
+    Unreachable,
+)
+from services.identity import with_ids
+from services.model import Document, RealServer, ServerState
+from services.status import services_status
+
+ServerKey = tuple[int, int]
+
+
+def _default_clock() -> float:
+    return 1_772_368_265.0
+
+
+@dataclass
+class ScriptedAppliance:
+    """Keeps state like the real one; a test turns the knobs below to say what happens to it."""
+
+    running: Document = field(default_factory=Document)
+    role: AccessRole = AccessRole.ADMIN
+    user: str = "admin"
+    clock: Callable[[], float] = _default_clock
+    """Frozen unless a test brings its own: pictures must not change with the hour."""
+    down: dict[ServerKey, str] = field(default_factory=dict)
+    """Servers whose check fails, with the reason."""
+    connections: dict[ServerKey, int] = field(default_factory=dict)
+    bytes_per_s: dict[ServerKey, int] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+    silent: bool = False
+    """Nobody listens on the socket."""
+    refusal: ApplianceError | None = None
+    """What the next change is answered with, once."""
+    haproxy_runs: bool = True
+    calls: list[str] = field(default_factory=list)
+    """Names of the calls that changed something, in order."""
+
+    def __post_init__(self) -> None:
+        self._history: list[tuple[RevisionInfo, Document]] = []
+        self._edits: dict[str, Edit] = {}
+        self._base = 1
+        self._journal: list[JournalEntry] = []
+        self._window: tuple[Document, float, str, str] | None = None
+        self._random = random.Random(20)
+        self._commit(self.running, who="agent", why="first start")
+
+    # -- asking -----------------------------------------------------------------------------
+
+    async def aclose(self) -> None:
+        """Nothing to hang up."""
+
+    async def whoami(self) -> WhoAmI:
+        self._reached()
+        return WhoAmI(user=self.user, role=self.role, draft=f"{self.user}@console")
+
+    async def status(self) -> Status:
+        self._reached()
+        self._expire()
+        services = self._services()
+        local = self.running.local
+        return Status(
+            at=self.clock(),
+            node=NodeStatus(
+                hostname=local.hostname,
+                role=local.role.value,
+                active=True,
+                link="no peer",
+                version="0.1.0",
+                revision=self._revision,
+                cpu_pct=41,
+                memory_pct=63,
+                uptime_s=12 * 86_400,
+                connections=sum(service.connections for service in services),
+                bytes_in_per_s=3_100_000,
+                bytes_out_per_s=2_400_000,
+                interfaces=tuple(
+                    InterfaceStatus(
+                        name=name,
+                        carrier=name in ("eth0", "eth1"),
+                        mac=f"02:00:00:00:00:0{name[-1]}",
+                        addresses=next(
+                            (
+                                tuple(map(str, c.addresses))
+                                for c in local.interfaces
+                                if c.name == name
+                            ),
+                            (),
+                        ),
+                        not_saved=(),
+                    )
+                    for name in ("eth0", "eth1", "eth2", "eth3")
+                ),
+                units=(UnitStatus(name="haproxy", running=True, since_s=86_400, detail=""),),
+                notices=self.notices,
+                confirm=self._confirm_status(),
+            ),
+            services=services,
+        )
+
+    async def document(self) -> Revision:
+        self._reached()
+        return Revision(info=self._history[-1][0], document=self.running)
+
+    async def revisions(self) -> tuple[RevisionInfo, ...]:
+        self._reached()
+        return tuple(info for info, _ in reversed(self._history))
+
+    async def revision(self, number: int) -> Revision:
+        self._reached()
+        return Revision(info=self._stored(number)[0], document=self._stored(number)[1])
+
+    async def plan(self, request: ApplyRequest) -> PlanView:
+        self._reached()
+        return self._plan(self._sound(self._with_ids(request.document)))
+
+    async def draft(self) -> DraftView:
+        self._reached()
+        return self._view()
+
+    async def review(self) -> ReviewView:
+        self._reached()
+        view = self._view()
+        sound = view.document is not None and not view.problems
+        plan = self._plan(self._with_ids(view.document)) if view.document and sound else None
+        return ReviewView(draft=view, plan=plan)
+
+    async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
+        self._reached()
+        return tuple(reversed(self._journal))[:limit]
+
+    # -- changing ---------------------------------------------------------------------------
+
+    async def apply(self, request: ApplyRequest) -> Applied:
+        self._changing("apply", AccessRole.SETUP)
+        if request.base is not None and request.base != self._revision:
+            raise EditConflict([Clash("document", f"Revision {self._revision} runs.")])
+        return self._apply(request.document, request.why, request.confirm_s)
+
+    async def confirm(self) -> Applied:
+        self._changing("confirm", AccessRole.SETUP)
+        self._expire()
+        if self._window is None:
+            raise Refused("Nothing waits for a confirmation.", do="Nothing needs to be done.")
+        _, _, who, why = self._window
+        self._window = None
+        self._commit(self.running, who=who, why=why)
+        self._note(self.user, f"confirmed revision {self._revision}")
+        return Applied(revision=self._revision, changes=())
+
+    async def rollback(self, number: int | None = None, *, why: str = "") -> Applied:
+        self._changing("rollback")
+        if self._window is not None and number is None:
+            self._back(f"{self.user} rolled back")
+            return Applied(revision=self._revision, changes=())
+        if number is None:
+            if len(self._history) < 2:
+                raise NotFound("There is no earlier revision.", do="Look at the revisions.")
+            number = self._history[-2][0].number
+        document = self._stored(number)[1]
+        return self._apply(document, why or f"back to revision {number}", None)
+
+    async def set_server(self, service: int, server: int, request: KnobRequest) -> Applied:
+        self._changing("set_server", AccessRole.OPERATOR)
+        key = (service, server)
+        old = self._server(key)
+        new = RealServer.model_validate(
+            old.model_dump()
+            | ({} if request.state is None else {"state": request.state})
+            | ({} if request.weight is None else {"weight": request.weight})
+        )
+        said = [] if request.state is None else [f"{request.state.value} {self._name(key)}"]
+        said += [] if request.weight is None else [f"weight {request.weight} for {self._name(key)}"]
+        applied = self._apply(_with_server(self.running, key, new), ", ".join(said), None)
+        if new.state is ServerState.HALT:
+            self.connections.pop(key, None)
+        return applied
+
+    async def edit(self, edit: Edit) -> DraftView:
+        self._changing("edit", AccessRole.SETUP)
+        if not self._edits:
+            self._base = self._revision
+        earlier = self._edits.get(edit.key)
+        if earlier is not None and edit.before == earlier.after:
+            edit = edit.model_copy(update={"before": earlier.before})
+        if edit.before == edit.after:
+            self._drop(edit.key)
+        else:
+            self._edits[edit.key] = edit
+        return self._view()
+
+    async def drop_edit(self, key: str) -> DraftView:
+        self._changing("drop_edit", AccessRole.SETUP)
+        self._drop(key)
+        return self._view()
+
+    async def discard(self) -> DraftView:
+        self._changing("discard", AccessRole.SETUP)
+        self._edits = {}
+        return self._view()
+
+    async def apply_draft(self, request: DraftApply) -> Applied:
+        self._changing("apply_draft", AccessRole.SETUP)
+        if not self._edits:
+            raise Refused("There is nothing to apply.", do="Change something first.")
+        merged = self._merged()
+        if merged.clashes:
+            raise EditConflict(merged.clashes)
+        if merged.problems or merged.document is None:
+            raise ConfigInvalid(merged.problems)
+        applied = self._apply(merged.document, request.why, request.confirm_s)
+        self._edits = {}
+        return applied
+
+    # -- what a test does to it ---------------------------------------------------------------
+
+    def somebody_applies(self, document: Document, *, who: str = "operator2") -> None:
+        """Another console changed the configuration."""
+        self._commit(document, who=who, why="meanwhile")
+
+    # -- rules --------------------------------------------------------------------------------
+
+    @property
+    def _revision(self) -> int:
+        return self._history[-1][0].number if self._history else 0
+
+    def _reached(self) -> None:
+        if self.silent:
+            raise Unreachable(
+                "The agent does not answer on /run/ballast/agent.sock.",
+                do="See whether ballast-agent runs, and whether this account may use the socket.",
+            )
+
+    def _changing(self, call: str, *also: AccessRole) -> None:
+        self._reached()
+        if self.role not in (AccessRole.ADMIN, *also):
+            raise Forbidden(
+                f"The account {self.user} may not do that.", do="Ask an administrator to do it."
+            )
+        self.calls.append(call)
+        if self.refusal is not None:
+            refusal, self.refusal = self.refusal, None
+            raise refusal
+
+    def _drop(self, key: str) -> None:
+        inside = f"{key}/" if key.startswith("layer7/") else None
+        self._edits = {
+            name: edit
+            for name, edit in self._edits.items()
+            if name != key and not (inside and name.startswith(inside))
+        }
+
+    def _merged(self) -> drafting.Merged:
+        merged = drafting.merge(
+            self.running,
+            [drafting.Change(e.key, e.before, e.after, e.label) for e in self._edits.values()],
+        )
+        problems = check(merged.document) if merged.document else ()
+        return drafting.Merged(merged.document, (*merged.problems, *problems), merged.clashes)
+
+    def _view(self) -> DraftView:
+        merged = self._merged()
+        return DraftView(
+            key=f"{self.user}@console",
+            base=self._base if self._edits else self._revision,
+            edits=tuple(self._edits.values()),
+            document=merged.document,
+            problems=_problem_views(merged.problems),
+            clashes=tuple(ClashView(key=clash.key, what=clash.what) for clash in merged.clashes),
+        )
+
+    def _sound(self, document: Document) -> Document:
+        if problems := check(document):
+            raise ConfigInvalid(problems)
+        return document
+
+    def _plan(self, document: Document) -> PlanView:
+        changes = list(self._changes(document))
+        moved = document.local.interfaces != self.running.local.interfaces
+        rerouted = document.local.gateway != self.running.local.gateway
+        return PlanView(
+            changes=tuple(changes),
+            diff=difference(self.running, document),
+            files="",
+            confirm_advised=moved or rerouted,
+        )
+
+    def _changes(self, document: Document) -> Iterable[PlannedChange]:
+        old, new = self.running, document
+        if old.local.hostname != new.local.hostname:
+            yield PlannedChange(
+                what=f"set the hostname to {new.local.hostname}", effect=Effect.NONE
+            )
+        had = {str(a) for card in old.local.interfaces for a in card.addresses}
+        gets = {str(a) for card in new.local.interfaces for a in card.addresses}
+        for address in sorted(gets - had):
+            yield PlannedChange(what=f"bring address {address} up", effect=Effect.NONE)
+        for address in sorted(had - gets):
+            yield PlannedChange(what=f"take address {address} down", effect=Effect.NONE)
+        if _structure(old) != _structure(new):
+            dropped = self._dropped(old, new)
+            yield PlannedChange(
+                what="reload HAProxy",
+                effect=Effect.DROPS if dropped else Effect.RELOAD,
+                connections=dropped,
+            )
+        else:
+            yield from self._knobs(old, new)
+
+    def _knobs(self, old: Document, new: Document) -> Iterable[PlannedChange]:
+        before = _servers(old)
+        for key, server in _servers(new).items():
+            was = before.get(key)
+            if was is None or (was.state, was.weight) == (server.state, server.weight):
+                continue
+            if server.state is ServerState.HALT:
+                drops = self.connections.get(key, 0)
+                yield PlannedChange(
+                    what=f"halt {self._name(key)}",
+                    effect=Effect.DROPS if drops else Effect.NONE,
+                    connections=drops,
+                )
+            else:
+                weight = 0 if server.state is ServerState.DRAIN else server.weight
+                yield PlannedChange(
+                    what=f"set {self._name(key)} to weight {weight}", effect=Effect.NONE
+                )
+
+    def _dropped(self, old: Document, new: Document) -> int:
+        kept = _servers(new).keys()
+        return sum(self.connections.get(key, 0) for key in _servers(old) if key not in kept)
+
+    def _apply(self, document: Document, why: str, confirm_s: int | None) -> Applied:
+        self._expire()
+        if self._window is not None:
+            raise Refused(
+                f"A change of {self._window[2]} waits to be confirmed.",
+                do="Confirm it or roll it back first.",
+            )
+        document = self._with_ids(document)
+        if self.role is AccessRole.SETUP and document.cluster != self.running.cluster:
+            raise Refused(
+                "This account may change this unit's network settings only.",
+                do="Leave the services as they are.",
+            )
+        changes = self._plan(self._sound(document)).changes
+        if confirm_s is None:
+            self._commit(document, who=self.user, why=why)
+        else:
+            self._window = (self.running, self.clock() + confirm_s, self.user, why)
+            self.running = document
+        self._note(self.user, f"applied revision {self._revision}: {why or '-'}")
+        return Applied(revision=self._revision, changes=changes, confirm=self._confirm_status())
+
+    def _commit(self, document: Document, *, who: str, why: str) -> None:
+        sha256 = hashlib.sha256(document.model_dump_json().encode()).hexdigest()
+        info = RevisionInfo(
+            number=self._revision + 1, at=self.clock(), who=who, why=why, sha256=sha256
+        )
+        self._history.append((info, document))
+        self.running = document
+
+    def _confirm_status(self) -> ConfirmStatus | None:
+        if self._window is None:
+            return None
+        left = max(0, round(self._window[1] - self.clock()))
+        return ConfirmStatus(revision=self._revision, seconds_left=left, who=self._window[2])
+
+    def _expire(self) -> None:
+        if self._window is not None and self._window[1] <= self.clock():
+            self._back("nobody confirmed it in time")
+
+    def _back(self, reason: str) -> None:
+        assert self._window is not None
+        self.running, _, who, _ = self._window
+        self._window = None
+        self._note("agent", f"rolled back the change of {who}: {reason}")
+
+    def _note(self, who: str, what: str) -> None:
+        self._journal.append(JournalEntry(at=self.clock(), who=who, what=what))
+
+    def _stored(self, number: int) -> tuple[RevisionInfo, Document]:
+        for info, document in self._history:
+            if info.number == number:
+                return info, document
+        raise NotFound(f"There is no revision {number}.", do="Look at the revisions.")
+
+    def _server(self, key: ServerKey) -> RealServer:
+        found = _servers(self.running).get(key)
+        if found is None:
+            raise NotFound("There is no such real server.", do="Look at the Overview.")
+        return found
+
+    def _name(self, key: ServerKey) -> str:
+        for service in self.running.cluster.layer7:
+            for server in service.servers:
+                if (service.id, server.id) == key:
+                    return f"{service.label}/{server.label}"
+        return f"{key[0]}/{key[1]}"
+
+    def _with_ids(self, document: Document) -> Document:
+        return with_ids(document, self.running, self._pick)
+
+    def _pick(self) -> int:
+        return self._random.randrange(1, 2**31)
+
+    def _services(self) -> tuple[ServiceStatus, ...]:
+        now, before = self._sample(at=1.0), self._sample(at=0.0)
+        return services_status(self.running, now, before)
+
+    def _sample(self, *, at: float) -> Sample:
+        servers: dict[ServerKey, ServerCounters] = {}
+        services: dict[int, ServiceCounters] = {}
+        for service in self.running.cluster.layer7:
+            connections = rate = 0
+            for server in service.servers:
+                key = (service.id, server.id)
+                reason = self.down.get(key, "")
+                live = 0 if reason else self.connections.get(key, 0)
+                speed = 0 if reason else self.bytes_per_s.get(key, live * 5_000)
+                servers[key] = ServerCounters(
+                    up=not reason,
+                    reason=reason,
+                    connections=live,
+                    sessions_total=live * 100,
+                    bytes_total=round(speed * at),
+                    check_ms=None if reason else 3,
+                    since_s=7_300,
+                )
+                connections += live
+                rate += speed
+            services[service.id] = ServiceCounters(
+                connections=connections,
+                sessions_total=connections * 100,
+                bytes_total=round(rate * at),
+            )
+        return Sample(at=at, running=self.haproxy_runs, servers=servers, services=services)
+
+
+def _servers(document: Document) -> dict[ServerKey, RealServer]:
+    return {
+        (service.id, server.id): server
+        for service in document.cluster.layer7
+        for server in service.servers
+    }
+
+
+def _structure(document: Document) -> object:
+    """Everything but what a running HAProxy can be told without a reload."""
+    tree = document.cluster.model_dump(mode="json")
+    for service in tree["layer7"]:
+        for server in service["servers"]:
+            del server["state"], server["weight"], server["comment"]
+        del service["comment"]
+    return tree
+
+
+def _with_server(document: Document, key: ServerKey, server: RealServer) -> Document:
+    services = tuple(
+        service
+        if service.id != key[0]
+        else service.model_copy(
+            update={
+                "servers": tuple(server if old.id == key[1] else old for old in service.servers)
+            }
+        )
+        for service in document.cluster.layer7
+    )
+    cluster = document.cluster.model_copy(update={"layer7": services})
+    return document.model_copy(update={"cluster": cluster})
+
+
+def _problem_views(problems: Iterable[Problem]) -> tuple[ProblemView, ...]:
+    return tuple(ProblemView(path=p.path, what=p.what, do=p.do) for p in problems)

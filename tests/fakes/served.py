@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scripted appliance behind a real UNIX socket, for consoles that are a process.
+
+    python -m tests.fakes.served SOCKET [--rows N] [--live]
+
+The routes are those of the agent, so what the console sends is what it will send there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket as sockets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel, TypeAdapter
+
+from services.api import (
+    ApplyRequest,
+    ClashView,
+    DraftApply,
+    Edit,
+    ErrorView,
+    KnobRequest,
+    ProblemView,
+)
+from services.errors import ApplianceError, ConfigInvalid, EditConflict
+from tests.fakes import scenes
+from tests.fakes.appliance import ScriptedAppliance
+
+
+def application(fake: ScriptedAppliance) -> FastAPI:
+    """The agent's doors, opened onto `fake`."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(ApplianceError, _refused)
+
+    def door(
+        method: str,
+        path: str,
+        call: Callable[[Request], Awaitable[BaseModel | Sequence[BaseModel]]],
+    ) -> None:
+        async def answer(request: Request) -> Response:
+            return _json(await call(request))
+
+        app.add_api_route(path, answer, methods=[method])
+
+    door("GET", "/whoami", lambda _: fake.whoami())
+    door("GET", "/status", lambda _: fake.status())
+    door("GET", "/document", lambda _: fake.document())
+    door("GET", "/revisions", lambda _: fake.revisions())
+    door("GET", "/revisions/{number}", lambda r: fake.revision(int(r.path_params["number"])))
+    door("GET", "/journal", lambda r: fake.journal(int(r.query_params.get("limit", "100"))))
+    door("GET", "/draft", lambda _: fake.draft())
+    door("DELETE", "/draft", lambda _: fake.discard())
+    door("DELETE", "/draft/edits", lambda r: fake.drop_edit(r.query_params["key"]))
+    door("POST", "/draft/review", lambda _: fake.review())
+    door("POST", "/confirm", lambda _: fake.confirm())
+
+    async def rollback(request: Request) -> BaseModel:
+        number = request.query_params.get("number")
+        return await fake.rollback(
+            int(number) if number else None, why=request.query_params.get("why", "")
+        )
+
+    async def edit(request: Request) -> BaseModel:
+        return await fake.edit(Edit.model_validate_json(await request.body()))
+
+    async def apply_draft(request: Request) -> BaseModel:
+        return await fake.apply_draft(DraftApply.model_validate_json(await request.body()))
+
+    async def apply(request: Request) -> BaseModel:
+        return await fake.apply(ApplyRequest.model_validate_json(await request.body()))
+
+    async def plan(request: Request) -> BaseModel:
+        return await fake.plan(ApplyRequest.model_validate_json(await request.body()))
+
+    async def set_server(request: Request) -> BaseModel:
+        return await fake.set_server(
+            int(request.path_params["service"]),
+            int(request.path_params["server"]),
+            KnobRequest.model_validate_json(await request.body()),
+        )
+
+    door("POST", "/rollback", rollback)
+    door("POST", "/draft/edits", edit)
+    door("POST", "/draft/apply", apply_draft)
+    door("POST", "/apply", apply)
+    door("POST", "/plan", plan)
+    door("POST", "/layer7/{service}/servers/{server}", set_server)
+    return app
+
+
+@asynccontextmanager
+async def served(fake: ScriptedAppliance, path: Path) -> AsyncIterator[Path]:
+    """`fake` on a socket at `path` for as long as the block runs."""
+    with sockets.socket(sockets.AF_UNIX) as listening:
+        listening.bind(str(path))
+        config = uvicorn.Config(
+            application(fake), log_config=None, access_log=False, lifespan="off"
+        )
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            while not server.started:
+                await asyncio.sleep(0.01)
+            yield path
+        finally:
+            server.should_exit = True
+            await task
+            path.unlink(missing_ok=True)
+
+
+def _json(answer: BaseModel | Sequence[BaseModel], status: int = 200) -> Response:
+    data = (
+        answer.model_dump_json().encode()
+        if isinstance(answer, BaseModel)
+        else TypeAdapter(tuple[BaseModel, ...]).dump_json(tuple(answer), serialize_as_any=True)
+    )
+    return Response(data, status_code=status, media_type="application/json")
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApplianceError)
+    problems = error.problems if isinstance(error, ConfigInvalid) else ()
+    clashes = error.clashes if isinstance(error, EditConflict) else ()
+    view = ErrorView(
+        kind=type(error).__name__,
+        what=error.what,
+        do=error.do,
+        problems=tuple(ProblemView(path=p.path, what=p.what, do=p.do) for p in problems),
+        clashes=tuple(ClashView(key=clash.key, what=clash.what) for clash in clashes),
+    )
+    return _json(view, error.http_status)
+
+
+async def _serve(path: Path, rows: int, *, live: bool) -> None:
+    fake = scenes.crowd(rows) if rows else scenes.small()
+    fake.clock = time.time
+    async with served(fake, path):
+        while True:
+            await asyncio.sleep(1)
+            if live:
+                for key in fake.connections:
+                    fake.connections[key] += 1
+
+
+def main() -> None:
+    """Serve until ended."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("socket", type=Path)
+    arguments.add_argument("--rows", type=int, default=0)
+    arguments.add_argument("--live", action="store_true")
+    given = arguments.parse_args()
+    asyncio.run(_serve(given.socket, given.rows, live=given.live))
+
+
+if __name__ == "__main__":
+    main()
