@@ -60,18 +60,19 @@ async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = Non
     `running` is what the system was brought to before: it knows whose clients use which
     address, so that the plan can count whom it cuts.
     """
-    haproxy, links, hostname, *files = await asyncio.gather(
+    paths = [file.path for file in wanted.files]
+    haproxy, links, hostname, files = await asyncio.gather(
         drivers.haproxy.seen(),
         drivers.links.seen(),
         drivers.host.hostname(),
-        *(drivers.files.read(file.path) for file in wanted.files),
+        asyncio.gather(*map(drivers.files.read, paths)),
     )
     return Seen(
         haproxy=haproxy,
         links=links,
         hostname=hostname,
         clients=(running or wanted).links.clients,
-        files=dict(zip((file.path for file in wanted.files), files, strict=True)),
+        files=dict(zip(paths, files, strict=True)),
     )
 
 

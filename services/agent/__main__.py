@@ -78,7 +78,7 @@ async def serve(
     """Run the agent until it is told to end; raises `ApplianceError` if it cannot begin."""
     held = _only_one(settings)
     place = Place(run=settings.run, etc=settings.etc, account=_account())
-    place.haproxy.mkdir(mode=0o750, exist_ok=True)
+    Path(place.haproxy).mkdir(mode=0o750, exist_ok=True)
     drivers = drivers_for(settings, place)
     journal = Journal(settings.state / "journal.jsonl")
     drafts = Drafts(settings.state / "drafts")

@@ -303,8 +303,12 @@ class Appliance:
         changes = await transact(
             self._drivers, old=self.running.wanted, new=new.wanted, commit=commit
         )
-        kept = "" if confirm_s is None else f", to be confirmed within {confirm_s} s"
-        self._journal.note(who, f"applied revision {self.running.revision}{kept}: {why or '-'}")
+        done = (
+            f"applied revision {self.running.revision}"
+            if confirm_s is None
+            else f"applied a change to be confirmed within {confirm_s} s"
+        )
+        self._journal.note(who, f"{done}: {why or '-'}")
         return Applied(
             revision=self.running.revision,
             changes=self._told(changes, document),

@@ -14,20 +14,24 @@ log = logging.getLogger(__name__)
 
 INTERVAL_S = 2.0
 SHARE = 0.05
-"""The loop takes at most this share of the time: a unit of 10,000 servers looks less often
+"""Looking takes at most this share of the time: a unit of 10,000 servers looks less often
 instead of taking a core."""
+LONGEST_S = 10.0
+"""Drift is found within this, however large the unit."""
 
 
 async def keep(appliance: Appliance) -> None:
     """Put drift right for ever; a failure is told once and tried again."""
     while True:
-        begun = time.monotonic()
+        begun, pause = time.monotonic(), INTERVAL_S
         try:
-            await appliance.reconcile()
+            if not await appliance.reconcile():
+                pause = max(pause, min((time.monotonic() - begun) / SHARE, LONGEST_S))
         except ApplianceError as error:
             log.debug("reconcile: %s", error)
         except Exception:
             # an unforeseen answer from outside must not end the loop that keeps traffic alive
             log.exception("reconcile failed unexpectedly")
-        spent = time.monotonic() - begun
-        await asyncio.sleep(max(INTERVAL_S, spent / SHARE))
+        if appliance.window is not None:
+            pause = min(pause, max(0.0, appliance.window.seconds_left()) + 0.01)
+        await asyncio.sleep(pause)

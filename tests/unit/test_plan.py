@@ -53,12 +53,11 @@ wanteds = st.builds(
     files=st.sampled_from([(), (File("/etc/hosts", b"h"), File("/etc/resolv.conf", b"r"))]),
     hostname=st.sampled_from(["lbmaster", "lb2"]),
 )
-devices = st.fixed_dictionaries(
-    {
-        name: mtus.map(lambda mtu, name=name: Device(name, up=True, carrier=True, mac="", mtu=mtu))
-        for name in DEVICES
-    }
-)
+def device(name: str) -> st.SearchStrategy[Device]:
+    return mtus.map(lambda mtu: Device(name, up=True, carrier=True, mac="", mtu=mtu))
+
+
+devices = st.fixed_dictionaries({name: device(name) for name in DEVICES})
 seens = st.builds(
     Seen,
     haproxy=st.builds(
