@@ -83,7 +83,7 @@ def test_problems_come_as_json_for_programs(
     assert problem["where"].startswith("cluster.layer7[0].addresses")
     assert problem["what"]
     assert problem["do"]
-    (tmp_path / "form.json").write_text('{"cluster": 5, "lokal": {}}')
+    (tmp_path / "form.json").write_text('{"cluster": 5, "colour": {}}')
     assert len(ballast("check", str(tmp_path / "form.json"), "--json").json) == 2
     assert ballast("check", str(good), "--json").json == []
 
