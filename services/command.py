@@ -12,12 +12,14 @@ import asyncio
 import logging
 import os
 import shlex
+import shutil
+import signal
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.errors import CommandFailed
+from services.errors import CommandFailed, Unable
 
 log = logging.getLogger(__name__)
 
@@ -87,24 +89,48 @@ def start_daemon(argv: Sequence[str], *, log_to: Path, do: str) -> int:
     """Start a program that outlives us, and return its process id.
 
     It gets its own session, so a signal to the agent's group or the agent's death does not
-    reach it; its words go to the end of the file `log_to`. Raises `CommandFailed` if it
-    cannot be started.
+    reach it; its words go to the end of the file `log_to`. It inherits nothing of ours: no
+    open file or socket, no blocked or ignored signal. Raises `Unable` if its log cannot be
+    opened, `CommandFailed` if it cannot be started.
     """
     log.debug("start: %s", shlex.join(argv))
-    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    program = shutil.which(argv[0], path=CLEAN_ENV["PATH"])
+    if program is None:
+        raise CommandFailed(argv, "is not installed", "", do=do)
     try:
-        return os.posix_spawnp(
-            argv[0],
+        output = os.open(log_to, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    except OSError as error:
+        raise Unable(
+            f"{argv[0]} has no log: {log_to} cannot be opened: {error.strerror}.",
+            do=f"Make {log_to.parent} a folder the agent may write to.",
+        ) from error
+    try:
+        return os.posix_spawn(
+            program,
             list(argv),
             dict(CLEAN_ENV),
             file_actions=(
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, os.fspath(log_to), append, 0o640),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+                *((os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable()),
             ),
             setsid=True,
+            setsigmask=(),
+            # Python ignores these, and what is ignored stays so in a child
+            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
         )
-    except FileNotFoundError as error:
-        raise CommandFailed(argv, "is not installed", "", do=do) from error
-    except PermissionError as error:
-        raise CommandFailed(argv, "may not be started", "", do=do) from error
+    except OSError as error:
+        raise CommandFailed(argv, "cannot be started", error.strerror or "", do=do) from error
+    finally:
+        os.close(output)
+
+
+def _inheritable() -> list[int]:
+    """Our open files that a child would get, beyond the first three."""
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the listing's own file is closed by now
+            if (fd := int(entry.name)) > 2 and os.get_inheritable(fd):
+                found.append(fd)
+    return found

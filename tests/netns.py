@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network namespaces for tests: made in a forked child, gone with it.
 
-A child rather than a switch of the test's own process: whatever the test leaves behind,
-sockets, threads or a namespace it forgot to leave, dies with the child, and pytest itself
-never stands anywhere but on the host's network.
+A child rather than a switch of the test's own process: pytest itself never stands anywhere but
+on the host's network. The child is the first process of a PID namespace too, so whatever the
+test leaves behind, daemons in sessions of their own included, dies with it.
 
     def test_the_kernel_takes_an_address() -> None:
         assert inside(ask_the_kernel, "10.0.0.1/24") == "10.0.0.1/24"
@@ -31,8 +31,11 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 CLONE_NEWNS = 0x00020000
+CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 MS_REC_PRIVATE = 0x4000 | 0x40000
+MS_REMOUNT_READ_ONLY = 0x20 | 0x1
+PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -42,10 +45,11 @@ class FailedInside(AssertionError):
 
 
 def inside(function: Callable[..., Any], *args: Any, timeout_s: float = 60) -> Any:
-    """Call `function(*args)` in a child with network and mounts of its own; return its result.
+    """Call `function(*args)` in a child with a network of its own; return its result.
 
     `function` may be a coroutine function: then it runs in an event loop of the child's.
-    The loopback device is up, every mount is private. An exception of the child is raised
+    The loopback device is up, every mount is private, and /proc shows the child's processes
+    only (/sys shows the host's). An exception of the child is raised
     here, with the child's traceback as a note; one that cannot be pickled comes as
     `FailedInside`. A child that takes longer than `timeout_s` is killed.
     """
@@ -83,8 +87,15 @@ def _child(function: Callable[..., Any], args: tuple[Any, ...], writing: int) ->
             # pytest's alarm and the wake-up of a running loop belong to the parent
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.set_wakeup_fd(-1)
-            _unshare(CLONE_NEWNET | CLONE_NEWNS)
-            _mounts_private()
+            _unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID)
+            if inner := os.fork():
+                os.close(writing)
+                os.waitpid(inner, 0)
+                os._exit(0)
+            # from here on this is the first process: with it everything in there ends
+            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            _mount(b"none", b"/", None, MS_REC_PRIVATE)
+            _mount(b"proc", b"/proc", b"proc", 0)
             ip("link set lo up")
             value = function(*args)
             if inspect.iscoroutine(value):
@@ -131,10 +142,12 @@ def _unshare(flags: int) -> None:
         raise OSError(number, f"unshare: {os.strerror(number)}")
 
 
-def _mounts_private() -> None:
-    if _libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None):
+def _mount(
+    source: bytes, target: bytes, kind: bytes | None, flags: int, options: bytes | None = None
+) -> None:
+    if _libc.mount(source, target, kind, flags, options):
         number = ctypes.get_errno()
-        raise OSError(number, f"mount: {os.strerror(number)}")
+        raise OSError(number, f"mount {os.fsdecode(target)}: {os.strerror(number)}")
 
 
 def ip(*lines: str) -> str:
@@ -195,18 +208,11 @@ def cable(near: str, far: str, to: Namespace) -> None:
         ip(f"link set {far} up")
 
 
-def mount_tmpfs(path: Path, *, size_kib: int, read_only: bool = False) -> None:
+def mount_tmpfs(path: Path, *, size_kib: int) -> None:
     """A small file system of the child's own, e.g. to fill it up."""
-    flags = 1 if read_only else 0
-    options = f"size={size_kib}k".encode()
-    if _libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", flags, options):
-        number = ctypes.get_errno()
-        raise OSError(number, f"mount: {os.strerror(number)}")
+    _mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, f"size={size_kib}k".encode())
 
 
 def remount_read_only(path: Path) -> None:
     """Make a mount of the child's own read-only."""
-    ms_remount_read_only = 32 | 1
-    if _libc.mount(b"none", os.fsencode(path), None, ms_remount_read_only, None):
-        number = ctypes.get_errno()
-        raise OSError(number, f"mount: {os.strerror(number)}")
+    _mount(b"none", os.fsencode(path), None, MS_REMOUNT_READ_ONLY)

@@ -76,7 +76,7 @@ class Wire:
 
     async def until(self, state: Callable[[], bool], within_s: float = 5) -> None:
         async with asyncio.timeout(within_s):
-            while not state():  # noqa: ASYNC110  the state is the kernel's
+            while not state():
                 await asyncio.sleep(0.01)
 
     def neighbour(self, address: str) -> str:
@@ -88,10 +88,6 @@ class Wire:
     def believe(self, address: str, mac: str) -> None:
         with self.far.entered():
             ip(f"neigh replace {address} lladdr {mac} nud stale dev far0")
-
-    @property
-    def mac(self) -> str:
-        return Path("/sys/class/net/eth0/address").read_text().strip()
 
 
 Case = Callable[[Wire], Awaitable[None]]

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +53,21 @@ def test_a_child_that_hangs_is_ended() -> None:
     with pytest.raises(FailedInside, match="did not finish"):
         inside(time.sleep, 60, timeout_s=0.2)
     assert time.monotonic() - began < 10
+
+
+def test_a_daemon_in_a_session_of_its_own_ends_with_the_child(tmp_path: Path) -> None:
+    def leave_behind() -> None:
+        subprocess.Popen(["sleep", "600"], start_new_session=True, cwd=tmp_path)
+
+    inside(leave_behind)
+    assert [proc for proc in Path("/proc").glob("[0-9]*/cwd") if _leads_to(proc, tmp_path)] == []
+
+
+def _leads_to(link: Path, folder: Path) -> bool:
+    try:
+        return link.readlink() == folder
+    except OSError:
+        return False
 
 
 def test_a_cable_joins_two_namespaces() -> None:
