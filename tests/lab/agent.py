@@ -55,8 +55,8 @@ class Agent:
         self.socket = folder / "run" / "agent.sock"
         """Usable from outside the lab: it is a path of the host's file system."""
         places = {name: folder / name for name in ("state", "run", "etc")}
-        for path in places.values():
-            path.mkdir(mode=0o755, exist_ok=True)
+        # the other two are the agent's to make, with the modes they have on the machine
+        places["etc"].mkdir(exist_ok=True)
         options = [word for name, path in places.items() for word in (f"--{name}", str(path))]
         argv = [sys.executable, "-m", "services.agent", *options, "--units", "child"]
         self.job: Job = appliance.define(AGENT, argv)

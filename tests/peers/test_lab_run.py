@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m tests.lab` with the real agent: what the newcomer sees, from two terminals."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.lab.control import ROOT
+from tests.lab.folder import living
+from tests.peers.test_lab import BARE_ROOT, eventually, outside
+from tests.peers.test_lab_terminal import on_a_terminal
+
+LAB = (sys.executable, "-m", "tests.lab")
+_ENV = {"PATH": os.environ["PATH"], "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+START_S = 60
+
+
+def verb(*words: str, within_s: float = 30) -> str:
+    """What a second terminal gets to see: both streams."""
+    done = subprocess.run(
+        [*LAB, *words],
+        cwd=ROOT,
+        env=_ENV,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+        timeout=within_s,
+    )
+    return done.stdout
+
+
+def seen(name: str) -> tuple[int, int, dict[str, int]]:
+    """The client of lab `name`: requests, failures, answers by server."""
+    line = verb("client", "--once", "--lab", name)
+    found = re.search(r"(\d+) requests sent, (\d+) failed", line)
+    assert found, line
+    answers = {server: int(count) for server, count in re.findall(r"(web\d) (\d+)", line)}
+    return int(found[1]), int(found[2]), answers
+
+
+@contextmanager
+def running(before: Sequence[str] = ()) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """`--no-console`: the program and the lab's folder."""
+    with (
+        tempfile.TemporaryFile("w+") as words,
+        subprocess.Popen(
+            [*before, *LAB, "--no-console"],
+            cwd=ROOT,
+            env=_ENV,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=words,
+            text=True,
+        ) as program,
+    ):
+        try:
+            assert program.stdout
+            line = program.stdout.readline()
+            if not line:
+                words.seek(0)
+                pytest.fail(words.read())
+            yield program, Path(line.strip().removeprefix("BALLAST_SOCKET=")).parents[1]
+        finally:
+            program.terminate()
+            program.wait(20)
+
+
+@pytest.mark.parametrize("before", [(), BARE_ROOT], ids=["root", "without capabilities"])
+def test_the_clients_requests_follow_what_a_second_terminal_does(before: Sequence[str]) -> None:
+    untouched = outside()
+    with running(before) as (program, folder):
+        name = folder.name
+        assert folder in living()
+        told = verb("status", "--lab", name)
+        assert re.search(r"^agent +runs$", told, re.MULTILINE)
+        assert re.search(rf"^socket +{re.escape(str(folder))}/run/agent\.sock$", told, re.MULTILINE)
+        eventually(lambda: set(seen(name)[2]) >= {"web1", "web2", "web3"}, within_s=START_S)
+
+        assert verb("stop", "web2", "--lab", name) == "lab: web2 has ended\n"
+        eventually(lambda: quiet(name, "web2"), within_s=START_S)
+
+        # the data plane does not need the agent
+        verb("kill", "agent", "--lab", name)
+        first, failed, _ = seen(name)
+        eventually(lambda: seen(name)[0] > first + 30, within_s=START_S)
+        assert seen(name)[1] == failed
+        verb("start", "agent", "--lab", name)
+
+        verb("start", "web2", "--lab", name)
+        before_it_came_back = seen(name)[2]["web2"]
+        eventually(lambda: seen(name)[2]["web2"] > before_it_came_back, within_s=START_S)
+        program.send_signal(signal.SIGINT)
+        assert program.wait(20) == 130
+        assert not folder.exists()
+    assert outside() == untouched
+
+
+def quiet(name: str, server: str) -> bool:
+    """Whether the client goes on without `server` and without a failure, 30 requests long."""
+    first = seen(name)
+    eventually(lambda: seen(name)[0] > first[0] + 30, within_s=START_S)
+    last = seen(name)
+    return last[1] == first[1] and last[2].get(server) == first[2].get(server)
+
+
+def test_a_shell_on_the_appliance_finds_the_command_line_working() -> None:
+    done = subprocess.run(
+        [*LAB, "--shell"],
+        input="hostname; ip -br address show dev eth0; ballast status --json | head -c1; exit 7\n",
+        cwd=ROOT,
+        env=_ENV,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=START_S,
+    )
+    assert done.returncode == 7, done.stderr
+    assert done.stdout.startswith("lbmaster\n")
+    assert "192.168.2.21/24" in done.stdout
+    assert done.stdout.rstrip().endswith("{")
+    assert re.search(r"lab: \d+ requests sent, \d+ failed", done.stderr)
+
+
+def test_the_console_paints_and_its_end_ends_the_lab() -> None:
+    before = set(living())
+    with on_a_terminal(*LAB) as terminal:
+        terminal.until("client sending", within_s=START_S)
+        terminal.until("web1", within_s=START_S)
+        (folder,) = set(living()) - before
+        terminal.child.send_signal(signal.SIGTERM)
+        said = terminal.until("answered by", within_s=START_S)
+        assert re.search(r"lab: \d+ requests sent, 0 failed", said)
+        assert terminal.child.wait(20) == 128 + signal.SIGTERM
+        assert not folder.exists()
+
+
+def test_a_verb_without_a_lab_says_how_to_start_one() -> None:
+    done = subprocess.run(
+        [*LAB, "status", "--lab", "no-such-lab"],
+        cwd=ROOT,
+        env=_ENV,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == 3
+    assert done.stderr == (
+        "lab: No lab named no-such-lab runs for this account. "
+        "Start one with `python -m tests.lab`.\n"
+    )
