@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names, units and goals, written once: the table, the file and the subjects read them here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Sense(StrEnum):
+    """On which side of its goal a value is good."""
+
+    AT_MOST = "<="
+    AT_LEAST = ">="
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a benchmark is to reach."""
+
+    name: str
+    sense: Sense
+    limit: float
+    unit: str
+    peer: str
+    """What the value is compared with, in words."""
+
+    def met_by(self, value: float) -> bool:
+        """Whether `value` is good enough."""
+        return value <= self.limit if self.sense is Sense.AT_MOST else value >= self.limit
+
+
+_ALL = (
+    Goal(
+        "l7.reload.failed",
+        Sense.AT_MOST,
+        0,
+        "connections",
+        "20 stops and starts of HAProxy with the same file under the same load",
+    ),
+    Goal(
+        "l7.apply.ratio",
+        Sense.AT_MOST,
+        1.5,
+        "x",
+        "`haproxy -c` and a bare reload of the same file, until the new worker answers",
+    ),
+    Goal(
+        "l7.throughput.ratio",
+        Sense.AT_LEAST,
+        0.97,
+        "x",
+        "CPU seconds per request of HAProxy with a minimal file written by hand",
+    ),
+    Goal("l7.runtime.ms", Sense.AT_MOST, 50, "ms", "none"),
+    Goal("model.check.s", Sense.AT_MOST, 2, "s", "none"),
+    Goal(
+        "store.commit.ratio",
+        Sense.AT_MOST,
+        3,
+        "x",
+        "write, fsync and rename of the same bytes",
+    ),
+    Goal("console.paint.s", Sense.AT_MOST, 1.2, "s", "none"),
+    Goal("console.key.ms", Sense.AT_MOST, 100, "ms", "none"),
+    Goal("console.rss.mb", Sense.AT_MOST, 70, "MB", "none"),
+    Goal("console.idle.pct", Sense.AT_MOST, 1, "% of a core", "none"),
+)
+
+GOALS = {goal.name: goal for goal in _ALL}
+"""Every benchmark by name, in the order of the table."""
