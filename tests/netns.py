@@ -26,7 +26,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -56,6 +56,8 @@ def inside(function: Callable[..., Any], *args: Any, timeout_s: float = 60) -> A
     reading, writing = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    # held back until the child knows what to do about it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     with warnings.catch_warnings():
         # newer Pythons warn of threads; the child touches none of its parent's
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -63,13 +65,14 @@ def inside(function: Callable[..., Any], *args: Any, timeout_s: float = 60) -> A
     if pid == 0:
         os.close(reading)
         _child(function, args, writing)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.close(writing)
     try:
         answer = _read_all(reading, timeout_s)
     finally:
         os.close(reading)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        # it ends all that is in there, and itself only when nothing is left
+        os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)
     if answer is None:
         raise FailedInside(f"The child did not finish in {timeout_s:g} s.")
@@ -85,15 +88,19 @@ def _child(function: Callable[..., Any], args: tuple[Any, ...], writing: int) ->
     try:
         try:
             # pytest's alarm and the wake-up of a running loop belong to the parent
+            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.set_wakeup_fd(-1)
             _unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID)
-            if inner := os.fork():
+            if first := os.fork():
                 os.close(writing)
-                os.waitpid(inner, 0)
+                signal.signal(signal.SIGTERM, lambda *_: os.kill(first, signal.SIGKILL))
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+                os.waitpid(first, 0)
                 os._exit(0)
-            # from here on this is the first process: with it everything in there ends
+            # this is the first process of the namespace: with it everything in there ends
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             _mount(b"none", b"/", None, MS_REC_PRIVATE)
             _mount(b"proc", b"/proc", b"proc", 0)
             ip("link set lo up")
