@@ -28,7 +28,7 @@ TOOLS: dict[str, tuple[str, ...]] = {
 MOST_LINES = 600
 """Past this a file is split: it is where screen, state and side effects have met."""
 
-CODE = frozenset({".py", ".sh", ".tcss", ".j2", ".md", ".toml", ".yaml"})
+CODE = frozenset({".py", ".sh", ".tcss", ".j2", ".md", ".toml"})
 
 # In pieces, so that this file does not contain what it forbids.
 FORBIDDEN = tuple(
