@@ -9,7 +9,11 @@ generated file breaks.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
+import itertools
+import operator
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy, composite
@@ -35,164 +39,221 @@ from services.model.local import InterfaceName
 WORD = "ABCXYZabcxyz0189"
 
 
+# Made once: building a strategy costs more than drawing from it.
+LABELS = st.text(WORD + "_.-", min_size=1, max_size=12) | st.text(
+    WORD + "_.-", min_size=1, max_size=63
+)
+COMMENTS = st.text("abc XYZ'\"#$\\{}[]%;äß漢字e\u0301", max_size=30) | st.text(
+    st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp")), max_size=200
+)
+IDS = st.integers(1, 2**31 - 1)
+PORTS = st.integers(1, 65535)
+YES = st.booleans()
+VIPS = {
+    version: st.integers(1, 250).map(functools.partial(operator.add, ipaddress.ip_address(base)))
+    for version, base in ((4, "203.0.113.0"), (6, "2001:db8:1::"))
+}
+SERVER_ADDRESSES = {
+    version: st.integers(1, 250).map(functools.partial(operator.add, ipaddress.ip_address(base)))
+    for version, base in ((4, "198.51.100.0"), (6, "2001:db8:2::"))
+}
+FAMILIES: list[tuple[int, ...]] = [(4,), (6,), (4, 6)]
+VERSIONS = st.sampled_from(FAMILIES)
+STATUS_CODES = st.lists(st.integers(100, 599), min_size=1, max_size=6, unique=True)
+
+
 def labels() -> SearchStrategy[str]:
     """Labels, short ones first."""
-    return st.text(WORD + "_.-", min_size=1, max_size=12) | st.text(
-        WORD + "_.-", min_size=1, max_size=63
-    )
+    return LABELS
 
 
 def comments() -> SearchStrategy[str]:
     """Whatever somebody may say in one line: quotes, signs, wide and combining letters."""
-    plain = st.text("abc XYZ'\"#$\\{}[]%;äß漢字e\u0301", max_size=30)
-    return plain | st.text(
-        st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp")), max_size=200
-    )
+    return COMMENTS
 
 
-def vips(version: int) -> SearchStrategy[Address]:
+def vips(version: int = 4) -> SearchStrategy[Address]:
     """Addresses clients connect to: never an interface's, never a real server's."""
-    base = "203.0.113.0" if version == 4 else "2001:db8:1::"
-    return st.integers(1, 250).map(lambda offset: ipaddress.ip_address(base) + offset)
+    return VIPS[version]
 
 
-def server_addresses(version: int) -> SearchStrategy[Address]:
+def server_addresses(version: int = 4) -> SearchStrategy[Address]:
     """Addresses of real servers."""
-    base = "198.51.100.0" if version == 4 else "2001:db8:2::"
-    return st.integers(1, 250).map(lambda offset: ipaddress.ip_address(base) + offset)
+    return SERVER_ADDRESSES[version]
+
+
+PORT_STARTS = st.lists(st.tuples(st.integers(1, 650), st.integers(0, 40)), max_size=4)
+SINGLE_PORTS = st.lists(st.sampled_from(["1", "80", "65535"]), unique=True)
 
 
 @composite
 def port_lists(draw: DrawFn) -> str:
     """Ports as people write them: single, several, ranges; never the appliance's own, 22."""
-    starts = draw(st.lists(st.integers(1, 650), max_size=4, unique=True))
-    pieces = draw(st.lists(st.sampled_from(["1", "80", "65535"]), unique=True))
-    pieces = pieces if pieces or starts else ["443"]
-    for start in starts:
-        first = start * 100
-        last = min(first + draw(st.integers(0, 40)), 65535)
-        pieces.append(str(first) if first == last else f"{first}-{last}")
-    return draw(st.sampled_from([",", ", "])).join(pieces)
-
-
-@composite
-def checks(draw: DrawFn) -> Check:
-    """Health checks of every kind."""
-    interval_s = draw(st.integers(1, 3600))
-    codes = sorted(draw(st.lists(st.integers(100, 599), min_size=1, max_size=6, unique=True)))
-    expect_status = ",".join(
-        f"{code}-{code + 1}" if code % 7 == 0 and code < 599 else str(code) for code in codes
-    )
-    return Check(
-        kind=draw(st.sampled_from(CheckKind)),
-        port=draw(st.integers(0, 65535)),
-        path="/" + draw(st.text("abz09/._~!&()*+,;=:@%?-", max_size=254)),
-        host=draw(st.sampled_from(["", "www.example.com", "x", "a-b.example"])),
-        expect_status=expect_status,
-        expect=draw(st.text("abz 09_.,:;/<>=!?()@%+*&~|-", max_size=127)).strip(),
-        interval_s=interval_s,
-        timeout_s=draw(st.integers(1, min(interval_s, 300))),
-        fall=draw(st.integers(1, 100)),
-        rise=draw(st.integers(1, 100)),
-    )
-
-
-@composite
-def real_servers(draw: DrawFn, version: int = 4) -> RealServer:
-    """One real server."""
-    most = draw(st.integers(0, 1_000_000))
-    return RealServer(
-        id=draw(st.integers(1, 2**31 - 1)),
-        label=draw(labels()),
-        address=draw(server_addresses(version)),
-        port=draw(st.integers(1, 65535)),
-        weight=draw(st.integers(0, 256)),
-        min_connections=draw(st.integers(0, most)),
-        max_connections=most,
-        state=draw(st.sampled_from(ServerState)),
-        comment=draw(comments()),
-    )
-
-
-@composite
-def virtual_services(draw: DrawFn, *, most_servers: int = 5) -> VirtualService:
-    """One virtual service with its servers; valid on its own in a document."""
-    versions = draw(st.sampled_from([(4,), (6,), (4, 6)]))
-    addresses = [
-        address
-        for version in versions
-        for address in draw(st.lists(vips(version), min_size=1, max_size=3, unique=True))
+    starts = dict(draw(PORT_STARTS))
+    pieces = draw(SINGLE_PORTS)
+    pieces += [
+        f"{start}00" if not more else f"{start}00-{start * 100 + more}"
+        for start, more in starts.items()
     ]
-    servers = draw(
-        st.lists(
-            st.sampled_from(versions).flatmap(real_servers),
-            max_size=most_servers,
-            unique_by=(
-                lambda server: server.id,
-                lambda server: server.label.lower(),
-                lambda server: (server.address, server.port),
-            ),
-        )
-    )
-    mode = draw(st.sampled_from(Mode))
-    kept = [Persistence.NONE, Persistence.SOURCE_IP]
-    if mode is Mode.HTTP:
-        kept.append(Persistence.HTTP_COOKIE)
-    return VirtualService(
-        id=draw(st.integers(1, 2**31 - 1)),
-        label=draw(labels()),
-        addresses=tuple(addresses),
-        ports=draw(port_lists()),
-        mode=mode,
-        balance=draw(st.sampled_from(Balance)),
-        persistence=draw(st.sampled_from(kept)),
-        cookie_name=draw(st.text(WORD + "_-", min_size=1, max_size=32)),
-        cookie_max_idle_min=draw(st.integers(1, 44_640)),
-        cookie_max_life_h=draw(st.integers(1, 744)),
-        persistence_timeout_min=draw(st.integers(1, 44_640)),
-        persistence_table_size=draw(st.integers(100, 10_000_000)),
-        max_connections=draw(st.integers(1, 1_000_000)),
-        x_forwarded_for=draw(st.booleans()),
-        fallback_address=draw(
-            st.none() | st.just(ipaddress.ip_address("127.0.0.1")) | server_addresses(4)
+    return (", " if draw(YES) else ",").join(pieces or ["443"])
+
+
+CHECK_FIELDS = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(CheckKind),
+        "port": st.integers(0, 65535),
+        "path": st.text("abz09/._~!&()*+,;=:@%?-", max_size=254).map("/{}".format),
+        "host": st.sampled_from(["", "www.example.com", "x", "a-b.example"]),
+        "expect_status": STATUS_CODES.map(
+            lambda codes: ",".join(
+                f"{code}-{code + 1}" if code % 7 == 0 and code < 599 else str(code)
+                for code in codes
+            )
         ),
-        fallback_port=draw(st.integers(1, 65535)),
-        check=draw(checks()),
-        servers=tuple(servers),
-        comment=draw(comments()),
+        "expect": st.text("abz 09_.,:;/<>=!?()@%+*&~|-", max_size=127).map(str.strip),
+        "interval_s": st.integers(1, 3600),
+        "timeout_s": st.integers(1, 300),
+        "fall": st.integers(1, 100),
+        "rise": st.integers(1, 100),
+    }
+)
+
+
+def checks() -> SearchStrategy[Check]:
+    """Health checks of every kind; every other one as the factory has it."""
+
+    def made(fields: dict[str, Any]) -> Check:
+        return Check(**fields | {"timeout_s": min(fields["timeout_s"], fields["interval_s"])})
+
+    return st.just(Check()) | CHECK_FIELDS.map(made)
+
+
+SERVER_FIELDS = {
+    version: st.fixed_dictionaries(
+        {"id": IDS, "label": LABELS, "address": SERVER_ADDRESSES[version], "port": PORTS},
+        optional={
+            "weight": st.integers(0, 256),
+            "min_connections": st.integers(0, 1_000_000),
+            "max_connections": st.integers(0, 1_000_000),
+            "state": st.sampled_from(ServerState),
+            "comment": COMMENTS,
+        },
     )
+    for version in (4, 6)
+}
+
+
+def real_servers(version: int = 4) -> SearchStrategy[RealServer]:
+    """One real server."""
+
+    def made(fields: dict[str, Any]) -> RealServer:
+        least, most = fields.get("min_connections", 0), fields.get("max_connections", 0)
+        return RealServer(**fields | {"min_connections": min(least, most)})
+
+    return SERVER_FIELDS[version].map(made)
+
+
+SERVER_LISTS = {
+    versions: st.lists(
+        st.one_of([real_servers(version) for version in versions]),
+        max_size=5,
+        unique_by=(
+            lambda server: server.id,
+            lambda server: server.label.lower(),
+            lambda server: (server.address, server.port),
+        ),
+    )
+    for versions in FAMILIES
+}
+VIP_LISTS = {
+    versions: st.tuples(
+        *(st.lists(VIPS[version], min_size=1, max_size=3, unique=True) for version in versions)
+    ).map(lambda found: tuple(itertools.chain.from_iterable(found)))
+    for versions in FAMILIES
+}
+SERVICE_FIELDS = {
+    versions: st.fixed_dictionaries(
+        {
+            "id": IDS,
+            "label": LABELS,
+            "addresses": VIP_LISTS[versions],
+            "ports": port_lists(),
+            "mode": st.sampled_from(Mode),
+            "persistence": st.sampled_from(Persistence),
+            "servers": SERVER_LISTS[versions],
+        },
+        optional={
+            "balance": st.sampled_from(Balance),
+            "cookie_name": st.text(WORD + "_-", min_size=1, max_size=32),
+            "cookie_max_idle_min": st.integers(1, 44_640),
+            "cookie_max_life_h": st.integers(1, 744),
+            "persistence_timeout_min": st.integers(1, 44_640),
+            "persistence_table_size": st.integers(100, 10_000_000),
+            "max_connections": st.integers(1, 1_000_000),
+            "x_forwarded_for": YES,
+            "fallback_address": st.none() | SERVER_ADDRESSES[4],
+            "fallback_port": PORTS,
+            "check": checks(),
+            "comment": COMMENTS,
+        },
+    )
+    for versions in FAMILIES
+}
+
+
+def virtual_services() -> SearchStrategy[VirtualService]:
+    """One virtual service with its servers; valid on its own in a document."""
+
+    def made(fields: dict[str, Any]) -> VirtualService:
+        if fields["mode"] is Mode.TCP and fields["persistence"] is Persistence.HTTP_COOKIE:
+            fields = fields | {"persistence": Persistence.SOURCE_IP}
+        return VirtualService(**fields)
+
+    return VERSIONS.flatmap(SERVICE_FIELDS.__getitem__).map(made)
+
+
+CARDS: list[InterfaceName] = ["eth0", "eth1", "eth2", "eth3"]
+CARD_FIELDS = st.lists(
+    st.tuples(
+        st.sampled_from(CARDS),
+        st.lists(st.integers(2, 120), max_size=3, unique=True),
+        YES,
+        st.integers(1280, 9216),
+    ),
+    max_size=4,
+    unique_by=lambda card: card[0],
+)
+LOCAL_FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "hostname": st.sampled_from(["lb-1", "X"]),
+        "domain": st.sampled_from(["", "example.com"]),
+        "role": st.sampled_from(Role),
+        "dns": st.lists(SERVER_ADDRESSES[4], max_size=3, unique=True).map(tuple),
+    },
+)
 
 
 @composite
 def local_halves(draw: DrawFn) -> Local:
     """The local half: up to four network cards, gateways inside their networks."""
-    cards: list[InterfaceName] = ["eth0", "eth1", "eth2", "eth3"]
-    names = draw(st.lists(st.sampled_from(cards), unique=True))
-    interfaces = []
-    for name in names:
-        card = int(name[-1])
-        own = draw(st.lists(st.integers(2, 120), max_size=3, unique=True))
-        addresses: list[InterfaceAddress] = [
-            ipaddress.ip_interface(f"10.{card}.0.{host}/24") for host in own
+    cards = []
+    for name, hosts, six, mtu in draw(CARD_FIELDS):
+        own: list[InterfaceAddress] = [
+            ipaddress.ip_interface(f"10.{name[-1]}.0.{host}/24") for host in hosts
         ]
-        if draw(st.booleans()):
-            addresses.append(ipaddress.ip_interface(f"2001:db8:a{card}::{len(own) + 2}/64"))
-        interfaces.append(
-            Interface(name=name, addresses=tuple(addresses), mtu=draw(st.integers(1280, 9216)))
-        )
-    reachable = [address.network for card in interfaces for address in card.addresses]
-    first = {
-        version: next((net[1] for net in reachable if net.version == version), None)
-        for version in (4, 6)
-    }
+        if six:
+            own.append(ipaddress.ip_interface(f"2001:db8:a{name[-1]}::2/64"))
+        cards.append(Interface(name=name, addresses=tuple(own), mtu=mtu))
+    gateways: dict[int, Address] = {}
+    if draw(YES):
+        networks = (own.network for card in cards for own in card.addresses)
+        gateways = {network.version: network[1] for network in networks}
     return Local(
-        hostname=draw(st.sampled_from(["lbmaster", "lb-1", "X"])),
-        domain=draw(st.sampled_from(["", "example.com"])),
-        role=draw(st.sampled_from(Role)),
-        interfaces=tuple(interfaces),
-        gateway=draw(st.sampled_from([None, first[4]])),
-        gateway6=draw(st.sampled_from([None, first[6]])),
-        dns=tuple(draw(st.lists(server_addresses(4), max_size=3, unique=True))),
+        interfaces=tuple(cards),
+        gateway=gateways.get(4),
+        gateway6=gateways.get(6),
+        **draw(LOCAL_FIELDS),
     )
 
 
@@ -208,15 +269,14 @@ def _ports_apart(services: list[VirtualService]) -> tuple[VirtualService, ...]:
     return tuple(apart)
 
 
-def documents(*, most_services: int = 4, most_servers: int = 4) -> SearchStrategy[Document]:
+SERVICE_LISTS = st.lists(
+    virtual_services(),
+    max_size=4,
+    unique_by=(lambda service: service.id, lambda service: service.label.lower()),
+).map(lambda found: Cluster(layer7=_ports_apart(found)))
+DOCUMENTS = st.builds(Document, cluster=SERVICE_LISTS, local=local_halves())
+
+
+def documents() -> SearchStrategy[Document]:
     """Whole documents, every object with its permanent id."""
-    services = st.lists(
-        virtual_services(most_servers=most_servers),
-        max_size=most_services,
-        unique_by=(lambda service: service.id, lambda service: service.label.lower()),
-    )
-    return st.builds(
-        Document,
-        cluster=services.map(lambda found: Cluster(layer7=_ports_apart(found))),
-        local=local_halves(),
-    )
+    return DOCUMENTS
