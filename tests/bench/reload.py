@@ -126,7 +126,7 @@ def restarts(lab: Lab) -> Outcome:
     """The same load and file, but HAProxy is stopped and started again."""
     admin, master = sockets(lab)
     settled(master)
-    argv = argv_of(lab.control.host_pid(master_pid(master)))
+    argv = argv_without_reload(argv_of(lab.control.host_pid(master_pid(master))))
     lab.agent.stop()
     log = lab.folder / "log" / "control.log"
     with Load(lab, f"http://{VIP}/") as load:
@@ -146,12 +146,14 @@ def sockets(lab: Lab) -> tuple[Path, Path]:
 
 
 def argv_of(host_pid: int) -> list[str]:
-    """How a process was started; a master that has reloaded carries `-sf` and `-x` as well."""
-    words = Path(f"/proc/{host_pid}/cmdline").read_bytes().decode().split("\0")[:-1]
-    for leftover in ("-sf", "-x"):
-        if leftover in words:
-            words = words[: words.index(leftover)]
-    return words
+    """How a process was started."""
+    return Path(f"/proc/{host_pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+
+
+def argv_without_reload(argv: Sequence[str]) -> list[str]:
+    """A master that has reloaded carries its old workers with it: `-sf PID ... -x SOCKET`."""
+    ends = [argv.index(word) for word in ("-sf", "-x") if word in argv]
+    return list(argv[: min(ends, default=len(argv))])
 
 
 def stop(lab: Lab, master: Path) -> None:
