@@ -25,6 +25,9 @@ LONGEST = 2000
 PIPE_CLOSED = 141
 """Exit status when the reader, e.g. `head`, had enough: what SIGPIPE gives."""
 
+NUMBER = r"([0-9]+(\.[0-9]+)?( [kMGT]?B)?)?"
+"""What `table` puts to the right: a count, a rate, nothing; not an address."""
+
 COLOURS: Mapping[str, str] = MappingProxyType(
     {"UP": "32", "WARN": "33", "DOWN": "31", "HALT": "34", "DRAIN": "34", "OFF": "34"}
 )
@@ -105,7 +108,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     columns = list(zip(heads, *cells, strict=True))
     widths = [max(map(_width, column)) for column in columns]
     right = [
-        any(column[1:]) and all(re.fullmatch(r"[0-9.,]*", cell) for cell in column[1:])
+        any(column[1:]) and all(re.fullmatch(NUMBER, cell) for cell in column[1:])
         for column in columns
     ]
     paint = _paints(sys.stdout)

@@ -60,6 +60,13 @@ def test_a_table_lines_up_with_numbers_on_the_right() -> None:
     )
 
 
+def test_an_address_is_no_number() -> None:
+    rows = [("192.0.2.1", "10 B"), ("192.0.2.111", "1.5 kB")]
+    assert table(("ADDRESS", "BYTES/S"), rows) == (
+        "ADDRESS      BYTES/S\n192.0.2.1       10 B\n192.0.2.111   1.5 kB"
+    )
+
+
 def test_a_cell_cannot_break_out_of_its_line() -> None:
     lines = table(("REASON",), [(HOSTILE,)]).split("\n")
     assert len(lines) == 2
