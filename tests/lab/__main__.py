@@ -63,7 +63,8 @@ def run(given: argparse.Namespace) -> int:
             say("agent up, client sending")
             return _use(lab, given)
         finally:
-            for line in summary(lab.traffic):
+            # a start that failed has its own words, and no client to speak of
+            for line in summary(lab.traffic) if lab.traffic else ():
                 say(line)
 
 

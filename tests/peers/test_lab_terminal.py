@@ -46,16 +46,19 @@ class Terminal:
         give_up_at = time.monotonic() + within_s
         while words not in self.said:
             left_s = give_up_at - time.monotonic()
-            assert left_s > 0, f"no {words!r} in {self.said!r}"
-            if select.select([self._master], [], [], left_s)[0]:
+            ended = self.child.poll() is not None
+            if select.select([self._master], [], [], 0.2)[0]:
                 with suppress(OSError):
                     self.said += os.read(self._master, 65536).decode(errors="replace")
+            elif ended or left_s < 0:
+                pytest.fail(f"no {words!r} in {self.said!r}")
         return self.said
 
 
 @contextmanager
 def on_a_terminal(*argv: str) -> Iterator[Terminal]:
     master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 80))
     # `setsid --ctty` makes the terminal the program's own, with job control, as a login does
     child = subprocess.Popen(
         ["setsid", "--ctty", *argv],
