@@ -32,7 +32,6 @@ from services.drivers.files import DiskFiles
 from services.drivers.haproxy import MasterHaproxy, haproxy_unit
 from services.drivers.host import KernelHost
 from services.drivers.links import KernelLinks
-from services.drivers.systemd import SystemdUnits
 from services.drivers.units import ChildUnits, Units
 from services.errors import ApplianceError, Unable
 from services.render import Place
@@ -61,14 +60,20 @@ class Settings:
 
 def real_drivers(settings: Settings, place: Place) -> Drivers:
     """The doors to this machine's kernel and daemons."""
-    specs = {"haproxy": haproxy_unit(place)}
-    units: Units = SystemdUnits() if settings.units == "systemd" else ChildUnits(specs)
     return Drivers(
         files=DiskFiles(),
         links=KernelLinks(),
-        haproxy=MasterHaproxy(place, units),
+        haproxy=MasterHaproxy(place, _units(settings, place)),
         host=KernelHost(),
     )
+
+
+def _units(settings: Settings, place: Place) -> Units:
+    if settings.units == "child":
+        return ChildUnits({"haproxy": haproxy_unit(place)})
+    from services.drivers.systemd import SystemdUnits
+
+    return SystemdUnits()
 
 
 async def serve(

@@ -50,7 +50,8 @@ def test_the_plan_is_the_folders(case: Path, pytestconfig: pytest.Config) -> Non
 
 def _drifted(standing: Wanted, drift: Mapping[str, Any], document: Document) -> Seen:
     """`haproxy: gone | twice`, `lost: [address]`, `foreign: [address]`, `edited: [path]`,
-    `connections: {service/server: count}`."""
+    `connections: {service/server: count}`.
+    """
     seen = settled(standing)
     ids = {name: key for key, name in _names(document).items()}
     haproxy, links = seen.haproxy, seen.links

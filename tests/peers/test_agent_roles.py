@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kernel says who asks, their groups say what they may: proved by real accounts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import Lab
+from tests.peers.appliance import running
+
+ACCOUNTS = {
+    "adam": (4001, "ballast-admin"),
+    "olga": (4002, "ballast-operator"),
+    "vera": (4003, "ballast-viewer"),
+    "sam": (4004, "ballast-setup"),
+    "nora": (4005, None),
+}
+SOCKET_GROUP = 4100
+GROUPS = {
+    "ballast-admin": 4101,
+    "ballast-operator": 4102,
+    "ballast-viewer": 4103,
+    "ballast-setup": 4104,
+}
+
+# Changes its identity once everything is imported: the checkout may be nobody else's to read.
+ASK = """
+import asyncio, json, os, sys
+from pathlib import Path
+from services.api import ApplyRequest, KnobRequest
+from services.client import Client
+from services.errors import ApplianceError
+
+socket, service, server, uid, group, word = sys.argv[1:]
+
+async def main():
+    await Client(Path(socket)).status()
+    os.setgroups([int(group)])
+    os.setresgid(int(uid), int(uid), int(uid))
+    os.setresuid(int(uid), int(uid), int(uid))
+    client = Client(Path(socket))
+
+    async def change(half, **fields):
+        document = (await client.document()).document
+        fresh = getattr(document, half).model_copy(update=fields)
+        wish = document.model_copy(update={half: fresh})
+        return await client.apply(ApplyRequest(document=wish))
+
+    async def cluster():
+        [web] = (await client.document()).document.cluster.layer7
+        return await change("cluster", layer7=(web.model_copy(update={"comment": word}),))
+
+    wishes = {
+        "look": client.status,
+        "switch": lambda: client.set_server(int(service), int(server), KnobRequest(weight=99)),
+        "local": lambda: change("local", domain=word),
+        "cluster": cluster,
+        "rollback": client.rollback,
+    }
+    told = {}
+    for name, wish in wishes.items():
+        try:
+            await wish()
+            told[name] = "done"
+        except ApplianceError as error:
+            told[name] = type(error).__name__
+    print(json.dumps(told))
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab(servers=1, spares=0) as lab:
+        passwd, group = lab.folder / "passwd", lab.folder / "group"
+        passwd.write_text(
+            "".join(
+                f"{name}:x:{uid}:{uid}::/:/bin/sh\n"
+                for name, (uid, _) in {
+                    **ACCOUNTS,
+                    "root": (0, None),
+                    "haproxy": (4200, None),
+                }.items()
+            )
+        )
+        members = {role: [n for n, (_, of) in ACCOUNTS.items() if of == role] for role in GROUPS}
+        group.write_text(
+            "root:x:0:\nhaproxy:x:4200:\n"
+             f"ballast:x:{SOCKET_GROUP}:{','.join(ACCOUNTS)}\n"
+            + "".join(f"{role}:x:{gid}:{','.join(members[role])}\n" for role, gid in GROUPS.items())
+        )
+        for path in (passwd, group):
+            lab.appliance.run(["mount", "--bind", str(path), f"/etc/{path.name}"], timeout_s=5)
+        lab.folder.chmod(0o755)
+        lab.start_agent()
+        yield lab
+
+
+def told(lab: Lab, user: str) -> dict[str, str]:
+    """What became of each wish of an account."""
+    uid, _ = ACCOUNTS[user]
+    service = running(lab).document.cluster.layer7[0]
+    which = (str(service.id), str(service.servers[0].id))
+    # the socket's group and no other: the agent must look the account's groups up itself
+    argv = [sys.executable, "-c", ASK, str(lab.socket), *which, str(uid), str(SOCKET_GROUP), user]
+    said = lab.appliance.run(argv, timeout_s=30).stdout
+    found: dict[str, str] = json.loads(said)
+    return found
+
+
+NO = "Forbidden"
+OUTSIDER = ("setpriv", "--reuid=4009", "--regid=4009", "--clear-groups")
+
+
+@pytest.mark.parametrize(
+    ("user", "look", "switch", "local", "cluster", "rollback"),
+    [
+        ("adam", "done", "done", "done", "done", "done"),
+        ("olga", "done", "done", NO, NO, NO),
+        ("vera", "done", NO, NO, NO, NO),
+        ("sam", "done", NO, "done", "Refused", NO),
+        ("nora", NO, NO, NO, NO, NO),
+    ],
+)
+def test_an_account_may_do_what_its_group_says_and_no_more(
+    lab: Lab, user: str, look: str, switch: str, local: str, cluster: str, rollback: str
+) -> None:
+    assert told(lab, user) == {
+        "look": look,
+        "switch": switch,
+        "local": local,
+        "cluster": cluster,
+        "rollback": rollback,
+    }
+
+
+def test_an_account_outside_the_sockets_group_does_not_even_reach_it(lab: Lab) -> None:
+    probe = "import socket,sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+    said = lab.appliance.run(
+        [*OUTSIDER, "python3", "-c", probe, str(lab.socket)],
+        timeout_s=10,
+        accept=None,
+    )
+    assert "PermissionError" in said.stderr
