@@ -30,6 +30,7 @@ from services.drivers.haproxy_answers import (
     connections_from,
     knobs_from,
 )
+from services.drivers.haproxy_binds import bind_refusal
 from services.drivers.haproxy_file import Listing, fingerprint_in, listing_of
 from services.drivers.haproxy_log import HaproxyLog, remedy
 from services.drivers.haproxy_stats import counters_from
@@ -130,9 +131,7 @@ class MasterHaproxy:
         # 2: a file without any service is good, and HAProxy says only that it would not start
         if output.status == 0 or "no error" in output.stdout:
             return
-        words = self._log.told(
-            (output.stderr + output.stdout).replace(str(candidate), "haproxy.cfg")
-        )
+        words = self._log.told(output.stderr + output.stdout)
         words = listing_of(config).named(words)
         raise Refused(f"HAProxy refuses the configuration: {words}", do=remedy(words))
 
@@ -264,6 +263,7 @@ class MasterHaproxy:
     async def reload(self) -> None:
         """Replace the worker by one with the file that lies on the disk, losing nothing."""
         fingerprint, listing = self._file_to_load()
+        self._require_binds(listing)
         before = await self._workers.processes()
         _, states = await self._workers.told("show servers state")
         self._write_state(carried(states, listing.servers))
@@ -285,6 +285,18 @@ class MasterHaproxy:
                 "HAProxy has loaded another configuration than the one meant.",
                 do="Somebody else changes its file; apply again.",
             )
+
+    def _require_binds(self, listing: Listing) -> None:
+        for service, binds in listing.binds.items():
+            for address, port in binds:
+                if reason := bind_refusal(address, port):
+                    # in HAProxy's own form, so that one remedy serves both
+                    where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+                    words = f"vs{service}: cannot bind socket ({reason}) for [{where}]"
+                    raise Unable(
+                        f"HAProxy cannot load the configuration: {listing.named(words)}.",
+                        do=remedy(words),
+                    )
 
     async def _replacement(self, before: Processes) -> Processes | None:
         """The processes once there is a new worker; None if the master kept the old one.

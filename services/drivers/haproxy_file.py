@@ -9,7 +9,7 @@ shape it relies on is the template's, and a test holds both together.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from services.drivers.haproxy_answers import DESCRIPTION
@@ -25,6 +25,7 @@ _SERVER = re.compile(
     re.MULTILINE,
 )
 _STATUS = re.compile(r"^    http-check expect status (\S+)$", re.MULTILINE)
+_BIND = re.compile(r"^    bind \[?([0-9a-f.:]+?)\]?:(\d+)(?:-(\d+))?(?: v6only)?$", re.MULTILINE)
 _NAMED = re.compile(r"\bvs(\d+)(?:/rs(\d+))?\b")
 
 
@@ -46,6 +47,8 @@ class Listing:
     services: Mapping[int, str]
     """Label by id."""
     servers: Mapping[ServerKey, ServerLine]
+    binds: Mapping[int, tuple[tuple[str, int], ...]]
+    """Addresses and ports that a service listens on."""
     statuses: Mapping[int, str]
     """Status codes that a service's check calls good, e.g. `200-399`; none for other checks."""
 
@@ -79,10 +82,12 @@ def listing_of(config: bytes) -> Listing:
     """The services and servers of the file."""
     services: dict[int, str] = {}
     servers: dict[ServerKey, ServerLine] = {}
+    binds: dict[int, tuple[tuple[str, int], ...]] = {}
     statuses: dict[int, str] = {}
     for section in _SECTION.finditer(config.decode(errors="replace")):
         service = int(section["id"])
         services[service] = section["label"] or f"vs{service}"
+        binds[service] = tuple(_binds(section["body"]))
         if status := _STATUS.search(section["body"]):
             statuses[service] = status[1]
         for line in _SERVER.finditer(section["body"]):
@@ -93,4 +98,10 @@ def listing_of(config: bytes) -> Listing:
                 checked=" check " in f" {line['words']} ",
                 knobs=ServerKnobs(int(line["weight"]), halted=bool(line["halted"])),
             )
-    return Listing(services, servers, statuses)
+    return Listing(services, servers, binds, statuses)
+
+
+def _binds(body: str) -> Iterator[tuple[str, int]]:
+    for found in _BIND.finditer(body):
+        for port in range(int(found[2]), int(found[3] or found[2]) + 1):
+            yield found[1], port

@@ -17,8 +17,9 @@ KEEP = 4 << 20
 TAIL = 64 << 10
 
 _LINE = re.compile(r"\[(ALERT|WARNING|NOTICE)\]\s+(?:\S+ )?\(\d+\) : (?:config : )?(.*)")
-_HELD = re.compile(r"\(Address already in use\) \[([^\]]+?(?:\]:\d+)?)\]")
-_ABSENT = re.compile(r"\(Cannot assign requested address\) \[([^\]]+?(?:\]:\d+)?)\]")
+_HELD = re.compile(r"\(Address already in use\) (?:for )?\[(.*?)\](?=$|[^:\]])")
+_ABSENT = re.compile(r"\(Cannot assign requested address\) (?:for )?\[(.*?)\](?=$|[^:\]])")
+_PLACE = re.compile(r"/[^\s\[\]]*/(?:haproxy|candidate-[^\s/]*)\.cfg")
 _SUMMARY = re.compile(
     r"Error\(s\) found in configuration file|Fatal errors found in|Loading failure!"
     r"|Failed to load worker|protocol_bind_all|exited with code|Some protocols failed"
@@ -70,7 +71,7 @@ class HaproxyLog:
             elif kind != "NOTICE":
                 others.append(text)
         chosen = list(dict.fromkeys(alerts or others[-3:]))
-        clean = "; ".join(text.rstrip(".") for text in chosen[:5])
+        clean = _PLACE.sub("haproxy.cfg", "; ".join(text.rstrip(".") for text in chosen[:5]))
         return "".join(sign if sign.isprintable() else "?" for sign in clean)[:800]
 
 
