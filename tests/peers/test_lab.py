@@ -24,7 +24,7 @@ from tests.lab import Lab, Layout
 from tests.lab.agent import first_document
 from tests.lab.client import Target, targets_in, targets_of
 from tests.lab.control import ROOT, Ended, Place
-from tests.lab.folder import find, living, remove_remains
+from tests.lab.folder import find, living, new_folder, remove_remains
 
 _T = TypeVar("_T")
 
@@ -322,10 +322,11 @@ def test_the_next_start_removes_what_two_kills_at_once_have_left() -> None:
 
 
 def test_the_remains_of_others_and_living_labs_are_left_alone(lab: Lab) -> None:
-    mine = Path(tempfile.mkdtemp(prefix=f"ballast-lab-{os.getuid()}-"))
+    (mine, first), (other, second) = new_folder(), new_folder()
     (mine / "run").mkdir()
-    other = Path(tempfile.mkdtemp(prefix=f"ballast-lab-{os.getuid()}-"))
     os.chown(other, 65534, 65534)
+    os.close(first)
+    os.close(second)
     try:
         assert mine in remove_remains()
         assert not mine.exists()
@@ -371,7 +372,7 @@ root into a user namespace."""
 @pytest.fixture
 def readable_tree() -> Iterator[Path]:
     """A copy of what the lab needs where every account can read it, wherever the clone lies."""
-    with tempfile.TemporaryDirectory(prefix="lab-tree-") as name:
+    with tempfile.TemporaryDirectory(prefix="lab-tree-", dir="/tmp") as name:
         tree = Path(name)
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "services", tree / "services", ignore=ignore)
