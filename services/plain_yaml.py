@@ -19,12 +19,13 @@ import yaml
 from services.errors import ConfigInvalid, Problem
 from services.model.base import cleaned, shown
 
+
 MOST_DEPTH = 32
 """A document needs 8."""
-MOST_VALUES = 1_000_000
-"""5,000 services with ten servers each, every field written out, need about 600,000."""
 
 Plain = dict[str, "Plain"] | list["Plain"] | str | None
+
+_TOO_DEEP = "Remove the inner ones; no field is that deep."
 
 _NOTHING = {"", "~", "null", "Null", "NULL"}
 
@@ -50,14 +51,15 @@ class _Open:
     """The key stood there before: its value is read and dropped."""
 
 
-def parse(text: str, *, name: str) -> Parsed:
+def parse(text: str, *, name: str, most_values: int) -> Parsed:
     """The one document in `text`; `name` is what the sentences call it.
 
     Keys that occur twice are listed in `problems`. Raises `ConfigInvalid` for whatever
-    else cannot be a document: bad syntax, several documents, an alias or a tag, too deep.
+    else cannot be a document: bad syntax, several documents, an alias or a tag, too deep, more
+    than `most_values` fields and list entries.
     """
     try:
-        return _Builder(name).build(_events(text))
+        return _Builder(name, most_values).build(_events(text))
     except yaml.MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigInvalid(
@@ -92,8 +94,9 @@ def _events(text: str) -> Iterator[yaml.Event]:
 
 
 class _Builder:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, most_values: int) -> None:
         self._name = name
+        self._most_values = most_values
         self._stack: list[_Open] = []
         self._done: list[Plain] = []
         self._problems: list[Problem] = []
@@ -130,7 +133,7 @@ class _Builder:
         if event.tag is not None:
             self._refuse_tag(event, event.tag)
         if len(self._stack) >= MOST_DEPTH:
-            self._refuse(event, f"more than {MOST_DEPTH} levels deep", "No field is that deep.")
+            self._refuse(event, f"more than {MOST_DEPTH} levels deep", _TOO_DEEP)
         if self._stack and isinstance(self._stack[-1].value, dict) and not self._stack[-1].keyed:
             self._refuse(event, "a name of a field is expected here", "Write `name: value`.")
         self._put(event, value)
@@ -151,8 +154,10 @@ class _Builder:
 
     def _put(self, event: yaml.Event, value: Plain) -> None:
         self._values += 1
-        if self._values > MOST_VALUES:
-            self._refuse(event, f"more than {MOST_VALUES:,} values", "Split the configuration.")
+        if self._values > self._most_values:
+            self._refuse(
+                event, f"more than {self._most_values:,} values", "Split the configuration."
+            )
         if not self._stack:
             self._done.append(value)
             return

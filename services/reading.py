@@ -28,7 +28,7 @@ MOST_BYTES = 16 << 20
 
 STDIN = Path("/dev/stdin")
 
-MOST_VALUES = 1_000_000
+MOST_VALUES = 800_000
 """Most fields and list entries: that same document has 600,000."""
 
 MOST_TWICE = 100
@@ -125,7 +125,9 @@ def _from_json(text: str, name: str) -> Document:
 
 def _bad_json(reason: str, name: str) -> ConfigInvalid:
     if reason.startswith("recursion limit"):
-        return _refused(f"{name} is nested too deeply: no field is that deep.", "Remove the depth.")
+        return _refused(
+            f"{name} has too many levels.", "Remove the inner ones; no field is that deep."
+        )
     return _refused(
         f"{name} begins as JSON but is none: {cleaned(reason, 120)}.",
         "Look at that place and just before it: commas, quotes, brackets.",
@@ -183,7 +185,7 @@ def _places(
 def _from_yaml(text: str, name: str) -> Document:
     from services.plain_yaml import parse  # JSON does without it and starts faster
 
-    parsed = parse(text, name=name)
+    parsed = parse(text, name=name, most_values=MOST_VALUES)
     if not isinstance(parsed.value, dict):
         raise _refused(
             f"{name} holds {_kind(parsed.value)}, not the fields of a configuration.",

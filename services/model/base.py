@@ -62,8 +62,9 @@ def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     if value is None:
-        raise refuse("There is nothing here.", "Write a text, or leave the field out.")
-    raise refuse(f"{shown(value)} is no text.", "Write it in quotes.")
+        raise refuse("There is nothing here.", "Write a text.")
+    single = isinstance(value, int | float)
+    raise refuse(f"{shown(value)} is no text.", "Write it in quotes." if single else "Write one.")
 
 
 def _matching(pattern: str, name: str, do: str) -> Callable[[object], str]:
