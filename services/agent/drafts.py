@@ -47,16 +47,20 @@ class Drafts:
         self._open: dict[str, Draft] = {}
 
     def get(self, key: str, *, base: int) -> Draft:
-        """The draft of that key; a new one starts from revision `base`."""
-        if key not in self._open:
-            try:
-                self._open[key] = Draft.model_validate_json(self._path(key).read_bytes())
-            except (OSError, ValidationError):
-                self._open[key] = Draft(key=key, base=base)
-        draft = self._open[key]
-        if not draft.edits:
-            draft.base = base
-        return draft
+        """The draft of that key; a new one starts from revision `base`.
+
+        One without edits is not kept: whoever only looks leaves nothing behind.
+        """
+        draft = self._open.get(key) or self._stored(key)
+        if draft is None or not draft.edits:
+            return Draft(key=key, base=base)
+        return self._open.setdefault(key, draft)
+
+    def _stored(self, key: str) -> Draft | None:
+        try:
+            return Draft.model_validate_json(self._path(key).read_bytes())
+        except (OSError, ValidationError):
+            return None
 
     def put(self, draft: Draft, edit: Edit) -> None:
         """Add an edit; on the same object it takes the earlier one's place.
@@ -97,3 +101,4 @@ class Drafts:
         data = draft.model_copy(update={"edits": edits}).model_dump_json().encode()
         write_durably(File(str(self._path(draft.key)), data, 0o640))
         draft.edits = edits
+        self._open[draft.key] = draft

@@ -17,6 +17,7 @@ from services.agent.appliance import Appliance
 from services.api import InterfaceStatus, NodeStatus, Status, UnitStatus
 from services.apply import Drivers
 from services.drivers.sample import Sample
+from services.errors import ApplianceError
 from services.plan.state import LinksSeen
 from services.status import services_status
 
@@ -58,11 +59,20 @@ class Observer:
         async with self._lock:
             if time.monotonic() - self._now.at < FRESH_S:
                 return
-            sample, links = await asyncio.gather(
-                self._drivers.haproxy.sample(), self._drivers.links.seen()
-            )
+            sample, links = await asyncio.gather(self._sample(), self._drivers.links.seen())
             self._before, self._now, self._links = self._now, sample, links
             self._machine_before, self._machine_now = self._machine_now, machine()
+
+    async def _sample(self) -> Sample:
+        """A data plane that does not answer is shown as down with its reason, not as an error:
+        the Overview is where a person looks first when something is wrong."""
+        try:
+            sample = await self._drivers.haproxy.sample()
+        except ApplianceError as error:
+            self._appliance.notices["haproxy"] = str(error)
+            return Sample(at=time.monotonic(), running=False)
+        self._appliance.notices.pop("haproxy", None)
+        return sample
 
     def _node(self) -> NodeStatus:
         running = self._appliance.running
