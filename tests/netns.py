@@ -49,23 +49,55 @@ def inside(function: Callable[..., Any], *args: Any, timeout_s: float = 60) -> A
 
     `function` may be a coroutine function: then it runs in an event loop of the child's.
     The loopback device is up, every mount is private, and /proc shows the child's processes
-    only (/sys shows the host's). An exception of the child is raised
-    here, with the child's traceback as a note; one that cannot be pickled comes as
-    `FailedInside`. A child that takes longer than `timeout_s` is killed.
+    only (/sys shows the host's). An exception of the child is raised here, with the child's
+    traceback as a note; one that cannot be pickled comes as `FailedInside`. A child that
+    takes longer than `timeout_s` is killed.
     """
+    return _forked(_apart, _settled, lambda: function(*args), timeout_s)
+
+
+def beside(pid: int, function: Callable[..., Any], *args: Any, timeout_s: float = 60) -> Any:
+    """Call `function(*args)` in a child with the PIDs, mounts and groups of process `pid`."""
+
+    def joined() -> None:
+        kinds = ("cgroup", "pid", "mnt")  # the last one changes what /proc is
+        for fd in [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY) for kind in kinds]:
+            _setns(fd)
+            os.close(fd)
+
+    return _forked(joined, lambda: None, lambda: function(*args), timeout_s)
+
+
+def _apart() -> None:
+    _unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID)
+
+
+def _settled() -> None:
+    mount(b"none", b"/", None, MS_REC_PRIVATE)
+    mount(b"proc", b"/proc", b"proc", 0)
+    ip("link set lo up")
+
+
+def _forked(
+    before: Callable[[], None],
+    first: Callable[[], None],
+    function: Callable[[], Any],
+    timeout_s: float,
+) -> Any:
+    """Fork twice: a new PID namespace begins with the children of who asked for it."""
     reading, writing = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
     # held back until the child knows what to do about it
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     with warnings.catch_warnings():
         # newer Pythons warn of threads; the child touches none of its parent's
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
         os.close(reading)
-        _child(function, args, writing)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _child(before, first, function, writing)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     os.close(writing)
     try:
         answer = _read_all(reading, timeout_s)
@@ -84,27 +116,30 @@ def inside(function: Callable[..., Any], *args: Any, timeout_s: float = 60) -> A
     return value
 
 
-def _child(function: Callable[..., Any], args: tuple[Any, ...], writing: int) -> NoReturn:
+def _child(
+    before: Callable[[], None],
+    first: Callable[[], None],
+    function: Callable[[], Any],
+    writing: int,
+) -> NoReturn:
     try:
         try:
             # pytest's alarm and the wake-up of a running loop belong to the parent
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.set_wakeup_fd(-1)
-            _unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID)
-            if first := os.fork():
+            before()
+            if inner := os.fork():
                 os.close(writing)
-                signal.signal(signal.SIGTERM, lambda *_: os.kill(first, signal.SIGKILL))
+                signal.signal(signal.SIGTERM, lambda *_: os.kill(inner, signal.SIGKILL))
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-                os.waitpid(first, 0)
+                os.waitpid(inner, 0)
                 os._exit(0)
-            # this is the first process of the namespace: with it everything in there ends
+            # of a new PID namespace this is the first process: with it all in there ends
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-            _mount(b"none", b"/", None, MS_REC_PRIVATE)
-            _mount(b"proc", b"/proc", b"proc", 0)
-            ip("link set lo up")
-            value = function(*args)
+            first()
+            value = function()
             if inspect.iscoroutine(value):
                 value = asyncio.run(value)
             answer = pickle.dumps((True, value))
@@ -149,9 +184,10 @@ def _unshare(flags: int) -> None:
         raise OSError(number, f"unshare: {os.strerror(number)}")
 
 
-def _mount(
+def mount(
     source: bytes, target: bytes, kind: bytes | None, flags: int, options: bytes | None = None
 ) -> None:
+    """Mount something, for the child alone; raises `OSError`."""
     if _libc.mount(source, target, kind, flags, options):
         number = ctypes.get_errno()
         raise OSError(number, f"mount {os.fsdecode(target)}: {os.strerror(number)}")
@@ -203,7 +239,7 @@ class Namespace:
 
 
 def _setns(fd: int) -> None:
-    if _libc.setns(fd, CLONE_NEWNET):
+    if _libc.setns(fd, 0):
         number = ctypes.get_errno()
         raise OSError(number, f"setns: {os.strerror(number)}")
 
@@ -217,9 +253,9 @@ def cable(near: str, far: str, to: Namespace) -> None:
 
 def mount_tmpfs(path: Path, *, size_kib: int) -> None:
     """A small file system of the child's own, e.g. to fill it up."""
-    _mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, f"size={size_kib}k".encode())
+    mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, f"size={size_kib}k".encode())
 
 
 def remount_read_only(path: Path) -> None:
     """Make a mount of the child's own read-only."""
-    _mount(b"none", os.fsencode(path), None, MS_REMOUNT_READ_ONLY)
+    mount(b"none", os.fsencode(path), None, MS_REMOUNT_READ_ONLY)

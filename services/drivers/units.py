@@ -161,8 +161,13 @@ def tail(path: Path, *, since: int = 0) -> str:
             text = file.read(TAIL).decode(errors="replace")
     except OSError:
         return ""
+    return one_line(text)
+
+
+def one_line(text: str) -> str:
+    """The end of what a program said as it may stand in a sentence: no control characters."""
     clean = "".join(sign if sign.isprintable() else " " for sign in text)
-    return " ".join(clean.split())
+    return " ".join(clean.split())[-TAIL:]
 
 
 def _how(status: int) -> str:
