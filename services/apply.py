@@ -77,14 +77,19 @@ async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = Non
 
 
 async def converge(
-    drivers: Drivers, wanted: Wanted, *, running: Wanted | None = None
+    drivers: Drivers,
+    wanted: Wanted,
+    *,
+    running: Wanted | None = None,
+    seen: Seen | None = None,
 ) -> tuple[Change, ...]:
     """Bring the system to `wanted` and prove it by reading back; returns what was done.
 
-    Raises `Unable` when it has not settled after `ROUNDS`, and whatever a driver raises.
+    Whoever has looked already hands in what was `seen`. Raises `Unable` when it has not
+    settled after `ROUNDS`, and whatever a driver raises.
     """
     done: list[Change] = []
-    changes = plan(wanted, await look(drivers, wanted, running=running))
+    changes = plan(wanted, seen or await look(drivers, wanted, running=running))
     for _ in range(ROUNDS):
         if not changes:
             return tuple(done)
@@ -112,14 +117,31 @@ async def transact(
     Raises what the candidate's judge says, with nothing touched; after the first step every
     failure is `ApplyFailed`, with the old state back (or the sentence that it is not).
     """
-    if new.haproxy.fingerprint != old.haproxy.fingerprint:
-        await drivers.haproxy.judge(new.haproxy.config.data)
+    seen = await _judged(drivers, old, new)
     try:
-        done = await converge(drivers, new, running=old)
+        done = await converge(drivers, new, running=old, seen=seen)
         await commit()
     except (ApplianceError, OSError) as error:
         raise await _undone(drivers, old, error) from error
     return done
+
+
+async def _judged(drivers: Drivers, old: Wanted, new: Wanted) -> Seen | None:
+    """What is seen while HAProxy judges the candidate, in a process of its own, meanwhile.
+
+    None if nothing could be seen. Raises what the judge says.
+    """
+    if new.haproxy.fingerprint == old.haproxy.fingerprint:
+        return None
+    # gathered like this, because a look cut off in the middle leaves answers that nobody reads
+    refusal, seen = await asyncio.gather(
+        drivers.haproxy.judge(new.haproxy.config.data),
+        look(drivers, new, running=old),
+        return_exceptions=True,
+    )
+    if refusal is not None:
+        raise refusal
+    return seen if isinstance(seen, Seen) else None
 
 
 async def _undone(drivers: Drivers, old: Wanted, error: Exception) -> ApplyFailed:
