@@ -19,7 +19,6 @@ import yaml
 from services.errors import ConfigInvalid, Problem
 from services.model.base import cleaned, shown
 
-
 MOST_DEPTH = 32
 """A document needs 8."""
 
