@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the console needs of an appliance: the calls of `services.client.Client`, as a protocol.
+
+Screens are written against this, so that tests can give them an appliance with a script; a
+contract suite holds that one and the agent to the same rules.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from services.api import (
+    Applied,
+    ApplyRequest,
+    DraftApply,
+    DraftView,
+    Edit,
+    JournalEntry,
+    KnobRequest,
+    PlanView,
+    ReviewView,
+    Revision,
+    RevisionInfo,
+    Status,
+    WhoAmI,
+)
+
+
+class Appliance(Protocol):
+    """Every call raises `services.errors.ApplianceError`, `Unreachable` when nobody answers."""
+
+    async def aclose(self) -> None:
+        """Hang up."""
+
+    async def whoami(self) -> WhoAmI:
+        """Who the agent takes us for."""
+
+    async def status(self) -> Status:
+        """Everything the Overview shows."""
+
+    async def document(self) -> Revision:
+        """The running document."""
+
+    async def revisions(self) -> tuple[RevisionInfo, ...]:
+        """All revisions kept, newest first."""
+
+    async def revision(self, number: int) -> Revision:
+        """One revision."""
+
+    async def plan(self, request: ApplyRequest) -> PlanView:
+        """What applying this document would do; changes nothing."""
+
+    async def apply(self, request: ApplyRequest) -> Applied:
+        """Make this document the running one, or change nothing."""
+
+    async def confirm(self) -> Applied:
+        """Keep the change that is waiting for it."""
+
+    async def rollback(self, number: int | None = None, *, why: str = "") -> Applied:
+        """Apply an earlier revision again."""
+
+    async def set_server(self, service: int, server: int, request: KnobRequest) -> Applied:
+        """Drain, halt, bring online or weigh a server."""
+
+    async def draft(self) -> DraftView:
+        """This console's pending changes."""
+
+    async def edit(self, edit: Edit) -> DraftView:
+        """Put one object's change into the draft."""
+
+    async def drop_edit(self, key: str) -> DraftView:
+        """Take one object's change out of the draft."""
+
+    async def discard(self) -> DraftView:
+        """Throw the draft away."""
+
+    async def review(self) -> ReviewView:
+        """The draft and what applying it would do."""
+
+    async def apply_draft(self, request: DraftApply) -> Applied:
+        """Apply the draft."""
+
+    async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
+        """What happened, newest first."""

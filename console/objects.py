@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The document as objects with keys, the way drafts travel: found, put and removed as values.
+
+A service is an object without its servers, the unit one without its interfaces: each of
+those is an object of its own, so that two people may edit side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from services.api import Edit
+from services.model import Document, Interface, Local, Model, RealServer, VirtualService
+
+Object = dict[str, Any]
+"""One object as JSON, without the objects inside it."""
+
+Place = tuple[str | int, ...]
+
+_Model = TypeVar("_Model", bound=Model)
+
+CHILDREN: Mapping[type[Model], str] = {VirtualService: "servers", Local: "interfaces"}
+"""The field of a model that holds objects of their own."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """Names an object: `layer7/7`, `layer7/7/3`, `local`, `local/eth0`."""
+
+    text: str
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The pieces between the slashes."""
+        return tuple(self.text.split("/"))
+
+    @property
+    def model(self) -> type[Model]:
+        """What the object is."""
+        match self.parts:
+            case ("layer7", _):
+                return VirtualService
+            case ("layer7", _, _):
+                return RealServer
+            case ("local",):
+                return Local
+            case _:
+                return Interface
+
+    @property
+    def ids(self) -> tuple[int, int]:
+        """Ids of service and server; 0 for a service's own key."""
+        _, service, *server = self.parts
+        return int(service), int(server[0]) if server else 0
+
+
+def service_key(service: int) -> Key:
+    """Key of a virtual service."""
+    return Key(f"layer7/{service}")
+
+
+def server_key(service: int, server: int) -> Key:
+    """Key of a real server."""
+    return Key(f"layer7/{service}/{server}")
+
+
+LOCAL = Key("local")
+
+
+def interface_key(name: str) -> Key:
+    """Key of a network card."""
+    return Key(f"local/{name}")
+
+
+def bare(model: Model) -> Object:
+    """The object as it travels: JSON without the objects inside it."""
+    child = CHILDREN.get(type(model))
+    return model.model_dump(mode="json", exclude={child} if child else None)
+
+
+def place_of(document: Document, key: Key) -> Place | None:
+    """Where the object stands, as problems name it; None: nowhere."""
+    match key.parts:
+        case ("local",):
+            return ("local",)
+        case ("local", name):
+            names: list[str] = [card.name for card in document.local.interfaces]
+            return ("local", "interfaces", names.index(name)) if name in names else None
+    service, server = key.ids
+    for index, found in enumerate(document.cluster.layer7):
+        if found.id == service:
+            if not server:
+                return ("cluster", "layer7", index)
+            ids = [one.id for one in found.servers]
+            if server in ids:
+                return ("cluster", "layer7", index, "servers", ids.index(server))
+    return None
+
+
+def find(document: Document, key: Key) -> Model | None:
+    """The object; None: there is none."""
+    place = place_of(document, key)
+    found: Any = document
+    for step in place or ():
+        found = found[step] if isinstance(step, int) else getattr(found, step)
+    return found if place is not None else None
+
+
+def find_bare(document: Document, key: Key) -> Object | None:
+    """The object as it travels; None: there is none."""
+    found = find(document, key)
+    return bare(found) if found is not None else None
+
+
+def label_of(document: Document, key: Key) -> str:
+    """How people call it: `web`, `web/web1`, `this unit`, `eth0`."""
+    match key.parts:
+        case ("local",):
+            return "this unit"
+        case ("local", name):
+            return name
+    service, server = key.ids
+    owner = find(document, service_key(service))
+    found = find(document, key)
+    name = getattr(found, "label", key.text)
+    return f"{getattr(owner, 'label', service)}/{name}" if server else str(name)
+
+
+def put(document: Document, key: Key, model: Model) -> Document:
+    """`document` with the object in its place, at the end if it is new; children stay."""
+    match model:
+        case Local():
+            kept = model.model_copy(update={"interfaces": document.local.interfaces})
+            return document.model_copy(update={"local": kept})
+        case Interface():
+            cards = _with(document.local.interfaces, model, lambda card: card.name)
+            local = document.local.model_copy(update={"interfaces": cards})
+            return document.model_copy(update={"local": local})
+        case VirtualService():
+            old = find(document, key)
+            servers = old.servers if isinstance(old, VirtualService) else ()
+            return _with_service(document, model.model_copy(update={"servers": servers}))
+        case RealServer():
+            owner = find(document, service_key(key.ids[0]))
+            if isinstance(owner, VirtualService):
+                servers = _with(owner.servers, model, lambda server: server.id)
+                return _with_service(document, owner.model_copy(update={"servers": servers}))
+    return document
+
+
+def _with_service(document: Document, service: VirtualService) -> Document:
+    services = _with(document.cluster.layer7, service, lambda one: one.id)
+    cluster = document.cluster.model_copy(update={"layer7": services})
+    return document.model_copy(update={"cluster": cluster})
+
+
+def _with(
+    found: Sequence[_Model], new: _Model, name: Callable[[_Model], Hashable]
+) -> tuple[_Model, ...]:
+    if any(name(one) == name(new) for one in found):
+        return tuple(new if name(one) == name(new) else one for one in found)
+    return (*found, new)
+
+
+def remove(document: Document, key: Key) -> Document:
+    """`document` without the object and what is in it; a unit or a missing one stays."""
+    match key.parts:
+        case ("local",):
+            return document
+        case ("local", name):
+            cards = tuple(card for card in document.local.interfaces if card.name != name)
+            local = document.local.model_copy(update={"interfaces": cards})
+            return document.model_copy(update={"local": local})
+    service, server = key.ids
+    if not server:
+        services = tuple(one for one in document.cluster.layer7 if one.id != service)
+        cluster = document.cluster.model_copy(update={"layer7": services})
+        return document.model_copy(update={"cluster": cluster})
+    owner = find(document, service_key(service))
+    if isinstance(owner, VirtualService):
+        servers = tuple(one for one in owner.servers if one.id != server)
+        return _with_service(document, owner.model_copy(update={"servers": servers}))
+    return document
+
+
+def with_edits(document: Document, edits: Iterable[Edit]) -> Document:
+    """`document` as the edits would have it, whoever else changed the same objects.
+
+    For judging a form while the draft clashes; what does not pass the model is left out.
+    """
+    for edit in edits:
+        key = Key(edit.key)
+        if edit.after is None:
+            document = remove(document, key)
+            continue
+        try:
+            document = put(document, key, key.model.model_validate(edit.after))
+        except ValidationError:
+            continue
+    return document

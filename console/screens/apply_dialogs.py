@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Applying: the last question before it, and the countdown after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import on
+from textual.widget import Widget
+
+from console import review
+from console.picture import Picture
+from console.screens.dialog import Dialog
+from console.widgets.buttons import Buttons
+from console.widgets.field import TextField
+from console.wording import count
+from services.api import DraftApply, PlanView
+
+CONFIRM_S = 60
+"""Long enough to look whether one still gets in, short enough to wait for."""
+LONGEST_S = 3600
+
+
+class ApplyDialog(Dialog[DraftApply]):
+    """Reason and countdown; None after No or Esc."""
+
+    def __init__(self, plan: PlanView, changes: int) -> None:
+        words = [f"{count(changes, 'change')} to apply. {review.summary(plan)}"]
+        if plan.confirm_advised:
+            words += [
+                "",
+                (
+                    "Addresses or gateways of this unit change: what is not confirmed within the "
+                    "seconds below comes back by itself."
+                ),
+            ]
+        super().__init__("Apply pending changes", words, alarm=plan.connections > 0)
+        self._plan = plan
+
+    def compose_body(self) -> Iterable[Widget]:
+        yield TextField("Reason", name="why", label_width=16)
+        seconds = str(CONFIRM_S) if self._plan.confirm_advised else ""
+        yield TextField("Confirm within", seconds, name="confirm_s", label_width=16)
+        yield Buttons(
+            [("apply", "Apply"), ("no", "No")],
+            default="no" if self._plan.connections else "apply",
+        )
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query(TextField).first().focus()
+
+    @on(TextField.Submitted)
+    def _entered(self) -> None:
+        self.focus_next()
+
+    @on(Buttons.Pressed)
+    def _pressed(self, message: Buttons.Pressed) -> None:
+        if message.answer != "apply":
+            self.dismiss(None)
+            return
+        why, seconds = (field.value.strip() for field in self.query(TextField))
+        if not seconds:
+            self.dismiss(DraftApply(why=why))
+        elif seconds.isascii() and seconds.isdigit() and 1 <= int(seconds) <= LONGEST_S:
+            self.dismiss(DraftApply(why=why, confirm_s=int(seconds)))
+        else:
+            field = self.query(TextField).last()
+            field.refuse([f"Write 1 to {LONGEST_S} seconds, or nothing for no countdown."])
+            field.focus()
+
+
+class KeepDialog(Dialog[str]):
+    """Counts down; goes away by itself when the change was kept or came back."""
+
+    def __init__(self) -> None:
+        super().__init__("Keep the new settings?", [""], alarm=True)
+
+    def compose_body(self) -> Iterable[Widget]:
+        yield Buttons(
+            [("keep", "Keep"), ("undo", "Roll back now"), ("wait", "Look around first")],
+            default="wait",
+        )
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(Buttons).focus()
+        self.show(self.console_app.picture)
+
+    def show(self, picture: Picture) -> None:
+        confirm = picture.status.node.confirm if picture.status else None
+        if confirm is None:
+            self.speak(["It was applied; waiting for the appliance's word."])
+            return
+        self.speak(
+            [
+                (
+                    f"Applied by {confirm.who}. If nobody keeps it within "
+                    f"{confirm.seconds_left} seconds, the settings before come back by themselves."
+                ),
+            ]
+        )
+
+    @on(Buttons.Pressed)
+    def _pressed(self, message: Buttons.Pressed) -> None:
+        self.dismiss(message.answer)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Help: what the screen below is for, its keys, and its fields in the model's own words."""
+
+from __future__ import annotations
+
+from textual.screen import Screen
+
+from console import theme
+from console.glyphs import wrap
+from console.keymap import GLOBAL, in_words
+from console.screens.frame import Frame
+from console.screens.text import TextLine, TextScreen
+
+KEY_WIDTH = 22
+
+
+class HelpScreen(TextScreen):
+    """Made anew for the screen it was asked on."""
+
+    ABOUT = "Explains the screen it was called from."
+
+    def __init__(self, about: Screen[object]) -> None:
+        super().__init__("Help")
+        self._about = about
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.set_lines(self._explained(self.cells_wide - 4))
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.set_lines(self._explained(self.cells_wide - 4))
+
+    def crumbs(self) -> str:
+        about = self._about
+        return f"Help: {about.crumbs()}" if isinstance(about, Frame) else "Help"
+
+    def _explained(self, width: int) -> list[TextLine]:
+        about = self._about
+        paragraphs = about.about() if isinstance(about, Frame) else [getattr(about, "ABOUT", "")]
+        lines: list[TextLine] = []
+        for paragraph in paragraphs[:1]:
+            lines += [(line, theme.PLAIN) for line in wrap(paragraph, width)]
+        own = about.KEYS if isinstance(about, Frame) else ()
+        if own:
+            lines += [("", theme.PLAIN), ("Keys of this screen", theme.HEADING)]
+            lines += _keys(own, width)
+        for paragraph in paragraphs[1:]:
+            title, _, words = paragraph.partition("\n")
+            if not words:
+                lines += [("", theme.PLAIN), (title, theme.HEADING)]
+                continue
+            texts = wrap(words, max(20, width - KEY_WIDTH - 2))
+            lines += _beside(title, texts)
+        lines += [("", theme.PLAIN), ("Keys on every screen", theme.HEADING)]
+        lines += _keys(GLOBAL, width)
+        lines.append(
+            ("1 .. 8                 The item of the main menu with that number.", theme.PLAIN)
+        )
+        return lines
+
+
+def _keys(names: tuple[str, ...], width: int) -> list[TextLine]:
+    lines: list[TextLine] = []
+    for keys, sentence in in_words(names):
+        lines += _beside(keys, wrap(sentence, max(20, width - KEY_WIDTH - 2)))
+    return lines
+
+
+def _beside(left: str, texts: list[str]) -> list[TextLine]:
+    first, *rest = texts
+    lines = [(f"{left[:KEY_WIDTH]:<{KEY_WIDTH}} {first}", theme.PLAIN)]
+    return lines + [(" " * (KEY_WIDTH + 1) + text, theme.PLAIN) for text in rest]

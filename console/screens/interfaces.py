@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network cards: what they have now, and Enter to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.segment import Segment
+from textual import on
+from textual.widget import Widget
+
+from console import theme
+from console.glyphs import fit
+from console.keymap import MOVES, bindings
+from console.picture import Picture
+from console.screens.frame import Frame
+from console.screens.interface_form import InterfaceForm
+from console.widgets.lines import Lines
+from console.widgets.row_list import RowList
+from services.api import InterfaceStatus
+
+
+class InterfacesScreen(Frame):
+    """A row per card."""
+
+    CRUMBS = "Local Configuration > Network interfaces"
+    ABOUT = "The unit's network cards as they are now. Enter or e changes one."
+    FOOTER = ("help", "menu", "edit", "review", "back")
+    KEYS = (*MOVES, "edit", "back")
+    BINDINGS = bindings("back", "edit")
+    LIVE = True
+
+    def compose_body(self) -> Iterable[Widget]:
+        heading = f" {'Card':<6} {'Link':<8} {'Hardware address':<18} Addresses"
+        yield Lines([(Segment(heading, theme.HEADING),)], classes="line")
+        yield RowList[InterfaceStatus](
+            _paint,
+            key=lambda card: card.name,
+            id="cards",
+            empty=[Segment(" No network card is known.", theme.PLAIN)],
+        )
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.cards.focus()
+
+    @property
+    def cards(self) -> RowList[InterfaceStatus]:
+        """The cards."""
+        return self.query_one("#cards", RowList)
+
+    def show_body(self, picture: Picture) -> None:
+        if picture.status is not None:
+            self.cards.show(picture.status.node.interfaces)
+
+    def action_edit(self) -> None:
+        if (card := self.cards.current) is not None:
+            InterfaceForm.open(self.console_app, card.name)
+
+    @on(RowList.Chosen)
+    def _chosen(self) -> None:
+        self.action_edit()
+
+
+def _paint(card: InterfaceStatus, width: int, chosen: bool) -> list[Segment]:
+    link = "up" if card.carrier else "no link"
+    extra = f"  not saved: {', '.join(card.not_saved)}" if card.not_saved else ""
+    addresses = (", ".join(card.addresses) or "no address") + extra
+    text = f" {card.name:<6} {link:<8} {card.mac:<18} {addresses}"
+    style = theme.CURSOR if chosen else theme.PLAIN if card.carrier else theme.FAINT
+    return [Segment(fit(text, width), style)]

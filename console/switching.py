@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What halt, drain and online would do to traffic, in numbers, before anybody says yes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from console.rows import Row, RowKey
+from console.wording import count
+from services.api import Health, ServerStatus, ServiceStatus
+from services.model import ServerState
+
+
+@dataclass(frozen=True)
+class Target:
+    """One server of one service."""
+
+    service: ServiceStatus
+    server: ServerStatus
+
+    @property
+    def key(self) -> RowKey:
+        """Ids of service and server."""
+        return (self.service.id, self.server.id)
+
+    @property
+    def label(self) -> str:
+        """How to name it to people."""
+        return f"{self.service.label}/{self.server.label}"
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A wish to bring some servers into a state, and what comes of it."""
+
+    state: ServerState
+    targets: tuple[Target, ...]
+    """Those which are not in that state already."""
+    subject: str
+    """What the person pointed at, e.g. `rds2 in VIP rds`."""
+
+    @property
+    def drops(self) -> int:
+        """Connections that end at once."""
+        return self.connections if self.state is ServerState.HALT else 0
+
+    @property
+    def connections(self) -> int:
+        """Connections the servers have now."""
+        return sum(target.server.connections for target in self.targets)
+
+    @property
+    def abandoned(self) -> tuple[ServiceStatus, ...]:
+        """Services which have a healthy server now and would have none."""
+        if self.state is ServerState.ONLINE:
+            return ()
+        gone = {target.key for target in self.targets}
+        services = {target.service.id: target.service for target in self.targets}
+        return tuple(
+            service
+            for service in services.values()
+            if (healthy := [s for s in service.servers if _serves(s)])
+            and all((service.id, server.id) in gone for server in healthy)
+        )
+
+    def words(self) -> list[str]:
+        """The consequence, one sentence a line."""
+        match self.state:
+            case ServerState.HALT:
+                drops = "No connection is open there now."
+                if self.drops:
+                    drops = (
+                        f"{count(self.drops, 'connection')} now {_are(self.drops)} dropped at once."
+                    )
+                return [drops, "Drain keeps them until they end." if self.drops else ""]
+            case ServerState.DRAIN:
+                keeps = f"{count(self.connections, 'connection')} now may end by themselves."
+                return [
+                    "No connection is dropped.",
+                    keeps if self.connections else "",
+                    "New ones go elsewhere.",
+                ]
+            case _:
+                return ["No connection is dropped.", "New connections are sent there again."]
+
+    def milder(self) -> ServerState | None:
+        """What would do it with less harm; None: nothing would."""
+        return ServerState.DRAIN if self.state is ServerState.HALT else None
+
+
+def _serves(server: ServerStatus) -> bool:
+    return server.state is ServerState.ONLINE and server.health is Health.UP
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def switch(rows: Sequence[Row], state: ServerState) -> Switch:
+    """The wish for these rows; a service's row means all its servers."""
+    found: dict[RowKey, Target] = {}
+    for row in rows:
+        for server in (row.server,) if row.server else row.service.servers:
+            target = Target(row.service, server)
+            found.setdefault(target.key, target)
+    targets = tuple(t for t in found.values() if t.server.state is not state)
+    return Switch(state, targets, _subject(rows, len(targets)))
+
+
+def _subject(rows: Sequence[Row], number: int) -> str:
+    if len(rows) == 1:
+        row = rows[0]
+        if row.server:
+            return f"{row.server.label} in VIP {row.service.label}"
+        return f"{count(number, 'server')} of VIP {row.service.label}"
+    return f"{count(number, 'marked server')}"

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The "basic" look: eight plain background colours and console glyphs, on every terminal.
+
+A Linux console ignores bright backgrounds and rounds everything else to something
+unreadable, so there is one look that is right there and therefore everywhere. Styles are
+values of this module; the style sheet only says where things stand.
+"""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.theme import Theme
+
+from services.api import Health
+
+BASIC = Theme(
+    name="ballast-basic",
+    ansi=True,
+    dark=True,
+    primary="ansi_cyan",
+    secondary="ansi_blue",
+    accent="ansi_yellow",
+    warning="ansi_yellow",
+    error="ansi_red",
+    success="ansi_green",
+    foreground="ansi_white",
+    background="ansi_black",
+    surface="ansi_black",
+    panel="ansi_black",
+    boost="ansi_black",
+    variables={
+        "ansi-background": "ansi_black",
+        "ansi-foreground": "ansi_white",
+        "border": "ansi_cyan",
+        "border-blurred": "ansi_white",
+        "scrollbar": "ansi_cyan",
+        "scrollbar-background": "ansi_blue",
+    },
+)
+
+
+def _style(foreground: str, background: str = "black", *, bold: bool = False) -> Style:
+    return Style(color=foreground, bgcolor=background, bold=bold or None)
+
+
+PLAIN = _style("white")
+STRONG = _style("bright_white", bold=True)
+FAINT = _style("cyan")
+TITLE = _style("bright_white", "blue", bold=True)
+HEADING = _style("yellow")
+CURSOR = _style("black", "cyan")
+"""No bold in it: bold black is grey on a console."""
+MARKED = _style("bright_yellow")
+FOOTER = _style("white", "blue")
+FOOTER_KEY = _style("bright_yellow", "blue")
+GREY = _style("bright_black")
+"""What cannot be chosen; on a console with few colours it is plain, so a word says it too."""
+GOOD = _style("green")
+WARNING = _style("yellow")
+BAD = _style("bright_red")
+NOTICE = _style("black", "yellow")
+ALARM = _style("bright_white", "red")
+FIELD = _style("white", "blue")
+FIELD_FOCUS = _style("black", "cyan")
+FIELD_CURSOR = _style("bright_white", "black")
+FIELD_BAD = _style("bright_white", "red")
+
+CHIPS = {
+    Health.UP: _style("black", "green"),
+    Health.WARN: _style("black", "yellow"),
+    Health.DOWN: _style("bright_white", "red"),
+    Health.HALT: _style("bright_white", "blue"),
+    Health.DRAIN: _style("bright_white", "blue"),
+    Health.OFF: _style("bright_white", "blue"),
+}
+"""Background colour plus a word: colour is never the only sign."""
+
+CHIP_WIDTH = 7
+
+
+def chip(health: Health) -> Segment:
+    """The coloured word in front of a row."""
+    return Segment(f" {health.value:^5} ", CHIPS[health])
+
+
+NEW_CHIP = Segment("  NEW  ", _style("black", "cyan"))
+"""In front of what only the draft knows."""
+
+
+class PlainScrollBar(ScrollBarRender):
+    """Whole cells only: the usual ends are eighth blocks, which a console lacks."""
+
+    VERTICAL_BARS = [" "] * 8
+    HORIZONTAL_BARS = [" "] * 8
+
+
+def use_plain_scrollbars() -> None:
+    """Textual keeps the renderer on the class, so it is set once, for all."""
+    ScrollBar.renderer = PlainScrollBar

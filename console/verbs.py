@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the keys of the Overview start: conversations that end in a change, or in none.
+
+Halt, drain and online go to the appliance at once, since they are what one needs in a
+hurry; whatever a reload belongs to goes among the pending changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from console import objects, switching, theme
+from console.rows import Draft, Row
+from console.screens.dialog import Ask, Choice, Pick, TypeToConfirm
+from console.screens.server_form import ServerForm
+from console.screens.service_form import ServiceForm
+from console.switching import Switch
+from console.wording import count
+from services.api import AccessRole, Edit, KnobRequest
+from services.errors import ApplianceError
+from services.model import ServerState
+
+if TYPE_CHECKING:
+    from console.screens.overview import Overview
+
+_DONE = {
+    ServerState.HALT: "halted",
+    ServerState.DRAIN: "draining",
+    ServerState.ONLINE: "online",
+}
+_ASKED = {
+    ServerState.HALT: "Halt",
+    ServerState.DRAIN: "Drain",
+    ServerState.ONLINE: "Bring online",
+}
+
+
+def switch(overview: Overview, rows: Sequence[Row], state: ServerState) -> None:
+    """Halt, drain or bring online what the rows name, after asking."""
+    app = overview.console_app
+    if not app.may(AccessRole.OPERATOR):
+        return
+    if not rows:
+        app.say("Nothing of that runs yet: apply the pending changes first (F7).")
+        return
+    wish = switching.switch(rows, state)
+    if not wish.targets:
+        overview.say(f"Already {_DONE[state]}.", theme.WARNING)
+        return
+    app.ask(_switch(overview, rows, wish), f"switching to {state.value}")
+
+
+async def _switch(overview: Overview, rows: Sequence[Row], wish: Switch) -> None:
+    app = overview.console_app
+    answer = await app.push_screen_wait(_question(wish))
+    milder = wish.milder()
+    if answer == "milder" and milder is not None:
+        wish = switching.switch(rows, milder)
+    elif answer != "yes":
+        overview.say("Nothing was changed.")
+        return
+    for service in wish.abandoned:
+        sure = await app.push_screen_wait(
+            TypeToConfirm(
+                f"{service.label} is left without a server",
+                [
+                    (
+                        f"After this no healthy real server answers for {service.label}: "
+                        "clients get its fallback, or nothing."
+                    )
+                ],
+                word=service.label,
+            )
+        )
+        if not sure:
+            overview.say("Nothing was changed.")
+            return
+    done: list[str] = []
+    try:
+        for target in wish.targets:
+            request = KnobRequest(state=wish.state)
+            await app.appliance.set_server(*target.key, request)
+            done.append(target.label)
+    except ApplianceError as error:
+        before = f"{count(len(done), 'server')} done before that. " if done else ""
+        app.say(f"{error} {before}".strip())
+    else:
+        what = done[0] if len(done) == 1 else count(len(done), "server")
+        app.say(f"{what}: {_DONE[wish.state]}.", bad=False)
+        app.view = overview.view.unmarked()
+    app.refresh_now()
+
+
+def _question(wish: Switch) -> Ask:
+    verb = _ASKED[wish.state]
+    options = [("yes", f"Yes, {verb.lower()}")]
+    if wish.milder() is not None:
+        options.append(("milder", "Drain instead"))
+    options.append(("no", "No"))
+    kind = "Real Server" if len(wish.targets) == 1 else "Real Servers"
+    return Ask(
+        f"{verb} {kind}",
+        [f"{verb} {wish.subject}?", "", *(line for line in wish.words() if line)],
+        options=options,
+        default="no",
+        alarm=wish.drops > 0 or bool(wish.abandoned),
+    )
+
+
+def new(overview: Overview) -> None:
+    """A form for a new server or service, as the row suggests."""
+    app = overview.console_app
+    row = overview.table.current
+    if not app.may():
+        return
+    if row is None or row.draft is Draft.DELETED:
+        ServiceForm.open_new(app)
+        return
+    app.ask(_new(overview, row), "asking what to make")
+
+
+async def _new(overview: Overview, row: Row) -> None:
+    app = overview.console_app
+    picked = await app.push_screen_wait(
+        Pick(
+            "New",
+            [
+                Choice("server", "r", f"Real server (RIP) in {row.service.label}"),
+                Choice("service", "v", "Layer 7 virtual service (VIP)"),
+            ],
+        )
+    )
+    if picked == "server":
+        ServerForm.open_new(app, row.service.id)
+    elif picked == "service":
+        ServiceForm.open_new(app)
+
+
+def edit(overview: Overview, row: Row) -> None:
+    """The form of the row's object."""
+    app = overview.console_app
+    if not app.may():
+        return
+    if row.draft is Draft.DELETED:
+        app.say(f"{row.label} is to be deleted; x takes that back.")
+    elif row.server is not None:
+        ServerForm.open(app, row.service.id, row.server.id)
+    else:
+        ServiceForm.open(app, row.service.id)
+
+
+def delete(overview: Overview, row: Row) -> None:
+    """Put the row's deletion among the pending changes, or take it out again."""
+    if overview.console_app.may():
+        overview.console_app.ask(_delete(overview, row), "deleting")
+
+
+async def _delete(overview: Overview, row: Row) -> None:
+    app = overview.console_app
+    key = objects.server_key(*row.key) if row.server else objects.service_key(row.service.id)
+    if row.draft is not Draft.NONE:
+        kind = {Draft.NEW: "new", Draft.DELETED: "to be deleted"}.get(row.draft, "changed")
+        answer = await app.push_screen_wait(
+            Ask(
+                "Take the pending change back",
+                [f"{row.label} is {kind} in the pending changes. Take that back?"],
+                options=[("yes", "Yes, take back"), ("no", "No")],
+                default="no",
+            )
+        )
+        if answer == "yes":
+            app.draft_is(await app.appliance.drop_edit(key.text))
+            app.say(f"The change of {row.label} was taken back.", bad=False)
+        return
+    found = row.server or row.service
+    inside = "" if row.server else f" and its {count(len(row.service.servers), 'real server')}"
+    answer = await app.push_screen_wait(
+        Ask(
+            "Delete",
+            [
+                f"Delete {row.label}{inside}?",
+                "",
+                (
+                    f"{count(found.connections, 'connection')} open there now. It goes among the "
+                    "pending changes; nothing happens before you apply them (F7)."
+                ),
+            ],
+            options=[("yes", "Yes, delete"), ("no", "No")],
+            default="no",
+            alarm=True,
+        )
+    )
+    if answer != "yes":
+        return
+    running = (await app.appliance.document()).document
+    before = objects.find_bare(running, key)
+    if before is None:
+        app.say(f"{row.label} is gone already.")
+        return
+    app.draft_is(
+        await app.appliance.edit(Edit(key=key.text, before=before, after=None, label=row.label))
+    )
+    app.say(f"{row.label} will be deleted with the pending changes (F7).", bad=False)
+
+
+def open_actions(overview: Overview, row: Row) -> None:
+    """The menu of what one can do with the row."""
+    overview.console_app.ask(_actions(overview, row), "offering actions")
+
+
+async def _actions(overview: Overview, row: Row) -> None:
+    new_yet = "It does not run yet: apply the pending changes first (F7)."
+    missing = new_yet if row.draft is Draft.NEW else ""
+    whom = "" if row.server else " all its real servers"
+    picked = await overview.app.push_screen_wait(
+        Pick(
+            row.label,
+            [
+                Choice("edit", "e", "Edit"),
+                Choice("new", "n", "New real server or service"),
+                Choice("halt", "h", f"Halt{whom}", missing),
+                Choice("drain", "d", f"Drain{whom}", missing),
+                Choice("online", "o", f"Online{whom}", missing),
+                Choice("logs", "l", "Journal entries that name it"),
+                Choice("delete", "x", "Delete"),
+            ],
+            [row.server.reason if row.server else row.service.reason],
+        )
+    )
+    match picked:
+        case "edit":
+            edit(overview, row)
+        case "new":
+            new(overview)
+        case "halt" | "drain" | "online":
+            switch(overview, [row], ServerState(picked))
+        case "logs":
+            overview.action_logs()
+        case "delete":
+            delete(overview, row)
