@@ -187,7 +187,7 @@ SERVICE_FIELDS = {
             "cookie_name": st.text(WORD + "_-", min_size=1, max_size=32),
             "cookie_max_idle_min": st.integers(1, 44_640),
             "cookie_max_life_h": st.integers(1, 744),
-            "persistence_timeout_min": st.integers(1, 44_640),
+            "persistence_timeout_min": st.integers(1, 35_791),
             "persistence_table_size": st.integers(100, 10_000_000),
             "max_connections": st.integers(1, 1_000_000),
             "x_forwarded_for": YES,

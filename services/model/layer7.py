@@ -178,7 +178,8 @@ class VirtualService(Model):
     )
     """Hours after which the cookie no longer counts, used or not."""
 
-    persistence_timeout_min: Annotated[int, Field(ge=1, le=44_640)] = Field(
+    # 24 days: HAProxy keeps a table's times in 31 bits of milliseconds and refuses 35,792 minutes
+    persistence_timeout_min: Annotated[int, Field(ge=1, le=35_791)] = Field(
         default=30, title="Persistence timeout"
     )
     """Minutes that source IP persistence remembers an idle client."""

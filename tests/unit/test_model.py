@@ -64,6 +64,12 @@ def accepts(kind: Any, value: object) -> bool:
     return True
 
 
+def haproxy_accepts(config: Path) -> bool:
+    path = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin") or "haproxy"
+    judged = subprocess.run([path, "-c", "-f", str(config)], capture_output=True, check=False)
+    return judged.returncode == 0
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_every_field_has_a_title_and_help_for_the_form(model: type[Model]) -> None:
     for name, field in model.model_fields.items():
@@ -201,6 +207,22 @@ def test_the_model_and_haproxy_agree_on_status_codes(codes: str, tmp_path: Path)
         "defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n"
         f"listen x\n bind 127.0.0.1:1\n option httpchk\n http-check expect status {codes}\n"
     )
-    path = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin") or "haproxy"
-    judged = subprocess.run([path, "-c", "-f", str(config)], capture_output=True, check=False)
-    assert (judged.returncode == 0) == accepts(StatusCodes, codes)
+    assert haproxy_accepts(config) == accepts(StatusCodes, codes)
+
+
+@pytest.mark.needs("haproxy")
+def test_the_largest_times_of_the_model_fit_into_haproxys(tmp_path: Path) -> None:
+    times = {
+        name: TypeAdapter(VirtualService.model_fields[name].rebuild_annotation()).json_schema()
+        for name in ("cookie_max_idle_min", "cookie_max_life_h", "persistence_timeout_min")
+    }
+    idle_min, life_h, table_min = (schema["maximum"] for schema in times.values())
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(
+        "defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n mode http\n"
+        f"listen x\n bind 127.0.0.1:1\n cookie A insert maxidle {idle_min}m maxlife {life_h}h\n"
+        f" stick-table type ipv6 size 100 expire {table_min}m\n stick on src\n"
+    )
+    assert haproxy_accepts(config)
+    config.write_text(config.read_text().replace(f"{table_min}m", f"{table_min + 1}m"))
+    assert not haproxy_accepts(config)
