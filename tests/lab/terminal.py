@@ -25,6 +25,7 @@ _NORMAL = (
     "\x1b[?1004l\x1b[?2004l"  # so are focus and paste
     "\x1b[?1049l\x1b[?25h\x1b[0m\r"  # first screen, cursor, no colours
 )
+_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 END_S = 5
 
 
@@ -37,11 +38,11 @@ def end_by_exception() -> None:
 
     def raise_it(number: int, _frame: FrameType | None) -> None:
         # one is enough: a second Ctrl-C must not interrupt the clearing up
-        for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for other in _ASKING:
             signal.signal(other, signal.SIG_IGN)
         raise Asked(128 + number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ASKING:
         signal.signal(number, raise_it)
 
 
@@ -56,20 +57,39 @@ def lend(argv: Sequence[str], env: Mapping[str, str]) -> int:
     Negative for a signal. It is ended if this program is asked to end.
     """
     with _given_back() as killed:
-        child = subprocess.Popen(argv, cwd=ROOT, env=dict(env))
+        child: subprocess.Popen[bytes] | None = None
         try:
+            with _signals_held_back():
+                child = subprocess.Popen(argv, cwd=ROOT, env=dict(env))
             status = child.wait()
         except BaseException:
-            child.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(END_S)
-            child.kill()
-            child.wait()
-            killed()
+            if child:
+                child.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(END_S)
+                child.kill()
+                child.wait()
+                killed()
             raise
         if status < 0:
             killed()
         return status
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Until the end of the block nobody asks: a program half started could not be ended."""
+    asked: list[int] = []
+    before = {
+        number: signal.signal(number, lambda came, _frame: asked.append(came)) for number in _ASKING
+    }
+    try:
+        yield
+    finally:
+        for number, response in before.items():
+            signal.signal(number, response)
+        if asked:
+            signal.raise_signal(asked[0])
 
 
 @contextmanager

@@ -13,12 +13,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.lab.control import ROOT
 from tests.lab.folder import living
 from tests.peers.test_lab import BARE_ROOT, eventually, outside
-from tests.peers.test_lab_terminal import on_a_terminal
+from tests.peers.test_lab_terminal import FIRST_SCREEN, on_a_terminal
 
 LAB = (sys.executable, "-m", "tests.lab")
 _ENV = {"PATH": os.environ["PATH"], "TERM": "xterm", "LC_ALL": "C.UTF-8"}
@@ -144,6 +145,27 @@ def test_the_console_paints_and_its_end_ends_the_lab() -> None:
         assert re.search(r"lab: \d+ requests sent, 0 failed", said)
         assert terminal.child.wait(20) == 128 + signal.SIGTERM
         assert not folder.exists()
+
+
+def test_a_killed_console_leaves_a_terminal_and_no_lab() -> None:
+    before = set(living())
+    with on_a_terminal(*LAB) as terminal:
+        terminal.until("web1", within_s=START_S)
+        (folder,) = set(living()) - before
+        os.kill(console_of(terminal.child.pid), signal.SIGKILL)
+        said = terminal.until("answered by", within_s=START_S)
+        assert FIRST_SCREEN in said
+        assert "lab: the console ended with status -9" in said
+        assert terminal.child.wait(20) == 3
+        assert not folder.exists()
+
+
+def console_of(launcher: int) -> int:
+    """The child of `launcher` that is the console; its other one holds the lab."""
+    for process in psutil.Process(launcher).children():
+        if "console" in process.cmdline():
+            return process.pid
+    raise AssertionError("no console")
 
 
 def test_a_verb_without_a_lab_says_how_to_start_one() -> None:
