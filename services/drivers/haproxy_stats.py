@@ -38,7 +38,7 @@ class _Row(NamedTuple):
     last_chk: str
 
 
-_STEP = re.compile(r" at (initial connection )?step \d+.*$")
+_STEP = re.compile(r" at (?:initial connection step|step \d+) of tcp-check.*$")
 _SOCKET = re.compile(r"General socket error \((.*)\)")
 _PROGRESS = re.compile(r"(?:UP|DOWN|DRAIN|NOLB) (\d+)/(\d+)")
 

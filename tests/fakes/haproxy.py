@@ -17,39 +17,14 @@ from services.drivers.sample import Sample, ServerCounters, ServiceCounters
 from services.errors import Refused, Unable, Unreachable
 from services.plan.state import HaproxySeen, ServerKey, ServerKnobs
 
-KEYWORDS = frozenset(
-    [
-        "global",
-        "description",
-        "user",
-        "group",
-        "stats",
-        "server-state-file",
-        "localpeer",
-        "hard-stop-after",
-        "mworker-max-reloads",
-        "fd-hard-limit",
-        "defaults",
-        "timeout",
-        "option",
-        "load-server-state-from-file",
-        "peers",
-        "peer",
-        "listen",
-        "id",
-        "bind",
-        "mode",
-        "balance",
-        "maxconn",
-        "cookie",
-        "stick-table",
-        "stick",
-        "default-server",
-        "http-check",
-        "server",
-        "http-request",
-    ]
-)
+_WORDS = """
+    global description user group stats server-state-file localpeer hard-stop-after
+    mworker-max-reloads fd-hard-limit defaults timeout option load-server-state-from-file
+    peers peer listen id bind mode balance maxconn cookie stick-table stick default-server
+    http-check server http-request
+"""
+KEYWORDS = frozenset(_WORDS.split())
+"""What the generated file may begin a line with."""
 
 
 @dataclass

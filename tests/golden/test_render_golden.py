@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Generated files from folders: `document.yaml`, and the files that must come out of it.
+
+A new case is a new folder; run with `--update-goldens` once and read what it wrote.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from services.model import Document
+from services.render import Place, haproxy_wanted, system_files
+
+CASES = sorted(path.parent for path in (Path(__file__).parent / "render").glob("*/document.yaml"))
+PLACE = Place()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_files_are_the_folders(case: Path, pytestconfig: pytest.Config) -> None:
+    document = Document.model_validate(yaml.safe_load((case / "document.yaml").read_text()))
+    files = [haproxy_wanted(document, PLACE).config, *system_files(document, PLACE)]
+    for file in files:
+        expected = case / Path(file.path).name
+        if pytestconfig.getoption("--update-goldens"):
+            expected.write_bytes(file.data)
+        assert file.data.decode() == expected.read_text()
+
+
+@pytest.mark.needs("haproxy")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_haproxy_takes_the_file_without_a_warning(case: Path, tmp_path: Path) -> None:
+    # the state file is there whenever the agent asks HAProxy
+    state = tmp_path / "servers.state"
+    state.write_text("1\n")
+    config = (case / "haproxy.cfg").read_text()
+    config = config.replace(str(PLACE.state_file), str(state))
+    judged = tmp_path / "haproxy.cfg"
+    judged.write_text(config)
+    said = subprocess.run(
+        ["haproxy", "-c", "-f", str(judged)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (said.returncode, said.stderr) == (0, ""), said.stderr
