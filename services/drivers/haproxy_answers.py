@@ -23,8 +23,6 @@ FORCED_DRAIN = 0x08
 
 DESCRIPTION = "ballast-"
 
-_SERVER = re.compile(r"rs(\d{1,10})", re.ASCII)
-_SERVICE = re.compile(r"vs(\d{1,10})", re.ASCII)
 _FAILED = re.compile(r"\[failed: (\d+)\]")
 _SESSION = re.compile(r"(0x[0-9a-f]+): .* be=vs(\d+) srv=rs(\d+) ")
 
@@ -54,15 +52,20 @@ class Processes:
 
 def service_id(name: str) -> int | None:
     """The id in a proxy's name, `vs7` → 7; None for a proxy that is no service."""
-    found = _SERVICE.fullmatch(name)
-    return int(found[1]) if found else None
+    return _number(name, "vs")
 
 
 def server_key(proxy: str, server: str) -> ServerKey | None:
     """The key of `vs7` and `rs3`; None for the fallback and everything that is not ours."""
-    service = service_id(proxy)
-    found = _SERVER.fullmatch(server)
-    return (service, int(found[1])) if service is not None and found else None
+    service, number = _number(proxy, "vs"), _number(server, "rs")
+    return (service, number) if service is not None and number is not None else None
+
+
+def _number(name: str, kind: str) -> int | None:
+    # without a regular expression: this runs for every server at every look
+    digits = name[2:]
+    known = name[:2] == kind and len(digits) <= 10 and digits.isascii() and digits.isdigit()
+    return int(digits) if known else None
 
 
 def worker_from(info: str) -> Worker:
@@ -126,17 +129,27 @@ def state_rows(states: str) -> Iterator[tuple[ServerKey, dict[str, str]]]:
 
 def knobs_from(states: str) -> dict[ServerKey, ServerKnobs]:
     """Weight and halt of each server in an answer to `show servers state`."""
+    proxy = server = admin = weight = 0
+    found: dict[ServerKey, ServerKnobs] = {}
     try:
-        return {key: _knobs(row) for key, row in state_rows(states)}
-    except (KeyError, ValueError) as error:
+        for line in states.split("\n"):
+            if line.startswith("# "):
+                at = line[2:].split().index
+                proxy, server = at("be_name"), at("srv_name")
+                admin, weight = at("srv_admin_state"), at("srv_uweight")
+                continue
+            words = line.split()
+            if len(words) > weight and (key := server_key(words[proxy], words[server])):
+                found[key] = _knobs(int(words[admin]), int(words[weight]))
+    except (IndexError, ValueError) as error:
         raise strange("show servers state", states) from error
+    return found
 
 
-def _knobs(row: dict[str, str]) -> ServerKnobs:
-    admin = int(row["srv_admin_state"])
+def _knobs(admin: int, weight: int) -> ServerKnobs:
     # a drain by somebody's hand shows as a weight that is not wanted, so it is put right
-    weight = 0 if admin & FORCED_DRAIN else int(row["srv_uweight"])
-    return ServerKnobs(weight=weight, halted=bool(admin & FORCED_MAINTENANCE))
+    drained = admin & FORCED_DRAIN
+    return ServerKnobs(0 if drained else weight, halted=bool(admin & FORCED_MAINTENANCE))
 
 
 def connections_from(stat: str) -> dict[ServerKey, int]:

@@ -19,11 +19,6 @@ _FINGERPRINT = re.compile(
     rb"^    description " + DESCRIPTION.encode() + rb"([0-9a-f]+)$", re.MULTILINE
 )
 _SECTION = re.compile(r"(?:# (?P<label>[^\n ]+)\n)?listen vs(?P<id>\d+)\n(?P<body>(?:    .*\n)*)")
-_SERVER = re.compile(
-    r"^    server rs(?P<id>\d+) \[?(?P<address>[0-9a-f.:]+?)\]?:(?P<port>\d+) "
-    r"(?P<words>.*?)weight (?P<weight>\d+)(?P<halted> disabled)? # (?P<label>\S+)$",
-    re.MULTILINE,
-)
 _STATUS = re.compile(r"^    http-check expect status (\S+)$", re.MULTILINE)
 _BIND = re.compile(r"^    bind \[?([0-9a-f.:]+?)\]?:(\d+)(?:-(\d+))?(?: v6only)?$", re.MULTILINE)
 _NAMED = re.compile(r"\bvs(\d+)(?:/rs(\d+))?\b")
@@ -90,15 +85,24 @@ def listing_of(config: bytes) -> Listing:
         binds[service] = tuple(_binds(section["body"]))
         if status := _STATUS.search(section["body"]):
             statuses[service] = status[1]
-        for line in _SERVER.finditer(section["body"]):
-            servers[service, int(line["id"])] = ServerLine(
-                label=line["label"],
-                address=line["address"],
-                port=int(line["port"]),
-                checked=" check " in f" {line['words']} ",
-                knobs=ServerKnobs(int(line["weight"]), halted=bool(line["halted"])),
-            )
+        for line in section["body"].split("\n"):
+            if line.startswith("    server rs"):
+                number, server = _server(line.split())
+                servers[service, number] = server
     return Listing(services, servers, binds, statuses)
+
+
+def _server(words: list[str]) -> tuple[int, ServerLine]:
+    """`server rs3 192.0.2.1:80 id 3 check … weight 100 [disabled] # web1`, taken apart."""
+    address, _, port = words[2].rpartition(":")
+    weight = words.index("weight")
+    return int(words[1][2:]), ServerLine(
+        label=words[-1],
+        address=address.strip("[]"),
+        port=int(port),
+        checked="check" in words[:weight],
+        knobs=ServerKnobs(int(words[weight + 1]), halted=words[weight + 2] == "disabled"),
+    )
 
 
 def _binds(body: str) -> Iterator[tuple[str, int]]:

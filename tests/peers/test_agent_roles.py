@@ -91,7 +91,7 @@ def lab() -> Iterator[Lab]:
         members = {role: [n for n, (_, of) in ACCOUNTS.items() if of == role] for role in GROUPS}
         group.write_text(
             "root:x:0:\nhaproxy:x:4200:\n"
-             f"ballast:x:{SOCKET_GROUP}:{','.join(ACCOUNTS)}\n"
+            f"ballast:x:{SOCKET_GROUP}:{','.join(ACCOUNTS)}\n"
             + "".join(f"{role}:x:{gid}:{','.join(members[role])}\n" for role, gid in GROUPS.items())
         )
         for path in (passwd, group):

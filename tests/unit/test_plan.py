@@ -53,6 +53,8 @@ wanteds = st.builds(
     files=st.sampled_from([(), (File("/etc/hosts", b"h"), File("/etc/resolv.conf", b"r"))]),
     hostname=st.sampled_from(["lbmaster", "lb2"]),
 )
+
+
 def device(name: str) -> st.SearchStrategy[Device]:
     return mtus.map(lambda mtu: Device(name, up=True, carrier=True, mac="", mtu=mtu))
 
