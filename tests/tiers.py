@@ -20,7 +20,7 @@ import pytest
 
 TIER_NEEDS: dict[str, tuple[str, ...]] = {
     "console": (),
-    "peers": ("root", "netns", "ip", "haproxy", "curl"),
+    "peers": ("root", "netns", "ip", "haproxy", "curl", "kill", "sysctl"),
     "kernel": ("qemu-system-x86_64",),
     "image": ("root", "qemu-system-x86_64"),
     "bench": ("root", "netns", "ip", "haproxy", "wrk", "tmux"),
