@@ -65,7 +65,8 @@ class Observer:
 
     async def _sample(self) -> Sample:
         """A data plane that does not answer is shown as down with its reason, not as an error:
-        the Overview is where a person looks first when something is wrong."""
+        the Overview is where a person looks first when something is wrong.
+        """
         try:
             sample = await self._drivers.haproxy.sample()
         except ApplianceError as error:
