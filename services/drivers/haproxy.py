@@ -31,7 +31,7 @@ from services.drivers.haproxy_answers import (
     knobs_from,
 )
 from services.drivers.haproxy_binds import bind_refusal
-from services.drivers.haproxy_file import Listing, fingerprint_in, listing_of
+from services.drivers.haproxy_file import PAGE, Listing, fingerprint_in, listing_of
 from services.drivers.haproxy_log import HaproxyLog, remedy
 from services.drivers.haproxy_stats import counters_from
 from services.drivers.haproxy_workers import Pause, Workers, batches
@@ -292,7 +292,8 @@ class MasterHaproxy:
                 if reason := bind_refusal(address, port):
                     # in HAProxy's own form, so that one remedy serves both
                     where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-                    words = f"vs{service}: cannot bind socket ({reason}) for [{where}]"
+                    name = "fallback-page" if service == PAGE else f"vs{service}"
+                    words = f"{name}: cannot bind socket ({reason}) for [{where}]"
                     raise Unable(
                         f"HAProxy cannot load the configuration: {listing.named(words)}.",
                         do=remedy(words),

@@ -114,19 +114,6 @@ def processes_from(proc: str) -> Processes:
     return Processes(master, failed, worker, tuple(sorted(leaving, reverse=True)))
 
 
-def state_rows(states: str) -> Iterator[tuple[ServerKey, dict[str, str]]]:
-    """Our servers in an answer to `show servers state`, each with its columns by name."""
-    columns: list[str] = []
-    for line in states.split("\n"):
-        if line.startswith("# "):
-            columns = line[2:].split()
-            continue
-        row = dict(zip(columns, line.split(), strict=False))
-        key = server_key(row.get("be_name", ""), row.get("srv_name", ""))
-        if key is not None:
-            yield key, row
-
-
 def knobs_from(states: str) -> dict[ServerKey, ServerKnobs]:
     """Weight and halt of each server in an answer to `show servers state`."""
     proxy = server = admin = weight = 0

@@ -18,9 +18,9 @@ from services.plan.state import ServerKey, ServerKnobs
 _FINGERPRINT = re.compile(
     rb"^    description " + DESCRIPTION.encode() + rb"([0-9a-f]+)$", re.MULTILINE
 )
-_SECTION = re.compile(r"(?:# (?P<label>[^\n ]+)\n)?listen vs(?P<id>\d+)\n(?P<body>(?:    .*\n)*)")
-_STATUS = re.compile(r"^    http-check expect status (\S+)$", re.MULTILINE)
-_BIND = re.compile(r"^    bind \[?([0-9a-f.:]+?)\]?:(\d+)(?:-(\d+))?(?: v6only)?$", re.MULTILINE)
+PAGE = 0
+"""Stands for the built-in fallback page where a service's id is asked for; no service has it."""
+
 _NAMED = re.compile(r"\bvs(\d+)(?:/rs(\d+))?\b")
 
 
@@ -74,29 +74,44 @@ def fingerprint_in(config: bytes) -> str:
 
 
 def listing_of(config: bytes) -> Listing:
-    """The services and servers of the file."""
+    """The services and servers of the file; a line that a hand has spoilt is passed over.
+
+    By plain comparisons, since this is part of every reload.
+    """
     services: dict[int, str] = {}
     servers: dict[ServerKey, ServerLine] = {}
-    binds: dict[int, tuple[tuple[str, int], ...]] = {}
+    binds: dict[int, list[tuple[str, int]]] = {}
     statuses: dict[int, str] = {}
-    for section in _SECTION.finditer(config.decode(errors="replace")):
-        service = int(section["id"])
-        services[service] = section["label"] or f"vs{service}"
-        binds[service] = tuple(_binds(section["body"]))
-        if status := _STATUS.search(section["body"]):
-            statuses[service] = status[1]
-        for line in section["body"].split("\n"):
+    service, label = PAGE, ""
+    for line in config.decode(errors="replace").split("\n"):
+        try:
             if line.startswith("    server rs"):
-                number, server = _server(line.split())
+                number, server = _server(line.split(" "))
                 servers[service, number] = server
-    return Listing(services, servers, binds, statuses)
+            elif line.startswith("    bind "):
+                binds.setdefault(service, []).extend(_binds(line.split(" ")[5]))
+            elif line.startswith("    http-check expect status "):
+                statuses[service] = line.rpartition(" ")[2]
+            elif line.startswith("# "):
+                label = line[2:]
+            elif line.startswith("listen vs"):
+                service = int(line[9:])
+                services[service] = label
+            elif line.startswith("listen "):
+                service = PAGE
+        except (ValueError, IndexError):
+            continue
+    return Listing(
+        services, servers, {number: tuple(found) for number, found in binds.items()}, statuses
+    )
 
 
 def _server(words: list[str]) -> tuple[int, ServerLine]:
     """`server rs3 192.0.2.1:80 id 3 check … weight 100 [disabled] # web1`, taken apart."""
-    address, _, port = words[2].rpartition(":")
+    name, where = words[5:7]
+    address, _, port = where.rpartition(":")
     weight = words.index("weight")
-    return int(words[1][2:]), ServerLine(
+    return int(name[2:]), ServerLine(
         label=words[-1],
         address=address.strip("[]"),
         port=int(port),
@@ -105,7 +120,9 @@ def _server(words: list[str]) -> tuple[int, ServerLine]:
     )
 
 
-def _binds(body: str) -> Iterator[tuple[str, int]]:
-    for found in _BIND.finditer(body):
-        for port in range(int(found[2]), int(found[3] or found[2]) + 1):
-            yield found[1], port
+def _binds(where: str) -> Iterator[tuple[str, int]]:
+    """`[2001:db8::1]:80-82` as addresses and ports."""
+    address, _, ports = where.rpartition(":")
+    first, _, last = ports.partition("-")
+    for port in range(int(first), int(last or first) + 1):
+        yield address.strip("[]"), port

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 
-from services.drivers.haproxy_answers import FORCED_MAINTENANCE, state_rows
+from services.drivers.haproxy_answers import FORCED_MAINTENANCE, server_key
 from services.drivers.haproxy_file import ServerLine
 from services.plan.state import ServerKey
 
@@ -29,21 +29,42 @@ def carried(states: str, servers: Mapping[ServerKey, ServerLine]) -> str:
     ever bring up a server that is down and no longer checked), and was and is not halted.
     """
     header = next((line for line in states.split("\n") if line.startswith("# ")), "")
+    at = {name: place for place, name in enumerate(header[2:].split())}
+    if not at.keys() >= _NEEDED:
+        return VERSION
+    proxy, server, admin = at["be_name"], at["srv_name"], at["srv_admin_state"]
+    address, port = at["srv_addr"], at["srv_port"]
+    ours = [(at[name], value) for name, value in _OURS.items() if name in at]
+    weights = [at["srv_uweight"], at["srv_iweight"]]
     lines = [VERSION.strip(), header]
-    for key, row in state_rows(states):
-        wanted = servers.get(key)
+    for line in states.split("\n"):
+        words = line.split(" ")
+        if len(words) < len(at) or line is header:
+            continue
+        key = server_key(words[proxy], words[server])
+        wanted = servers.get(key) if key else None
         if wanted is None or not wanted.checked or wanted.knobs.halted:
             continue
-        if int(row.get("srv_admin_state", "0")) & FORCED_MAINTENANCE:
+        if int(words[admin]) & FORCED_MAINTENANCE:
             continue
-        if row.get("srv_port") != str(wanted.port) or not _same(row["srv_addr"], wanted.address):
+        if words[port] != str(wanted.port) or not _same(words[address], wanted.address):
             continue
-        weight = str(wanted.knobs.weight)
-        ours = {"srv_admin_state": "0", "srv_uweight": weight, "srv_iweight": weight}
-        # where to check is the new configuration's business as well; 0 and - mean "as it says"
-        ours |= {"srv_check_port": "0", "srv_check_addr": "-"}
-        lines.append(" ".join((row | {name: ours[name] for name in ours if name in row}).values()))
-    return "".join(f"{line}\n" for line in lines) if header else VERSION
+        for place, value in ours:
+            words[place] = value
+        for place in weights:
+            words[place] = str(wanted.knobs.weight)
+        lines.append(" ".join(words))
+    return "\n".join([*lines, ""])
+
+
+_NEEDED = {"be_name", "srv_name", "srv_addr", "srv_port"} | {
+    "srv_admin_state",
+    "srv_uweight",
+    "srv_iweight",
+}
+_OURS = {"srv_admin_state": "0", "srv_check_port": "0", "srv_check_addr": "-"}
+"""What the new configuration decides, whatever the old worker had; where to check is part of
+it, and 0 and - mean "as the configuration says"."""
 
 
 def _same(one: str, other: str) -> bool:

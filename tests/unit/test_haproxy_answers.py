@@ -23,7 +23,7 @@ from services.drivers.haproxy_answers import (
     sessions_from,
     worker_from,
 )
-from services.drivers.haproxy_file import Listing, ServerLine, listing_of
+from services.drivers.haproxy_file import PAGE, Listing, ServerLine, listing_of
 from services.drivers.haproxy_log import KEEP, HaproxyLog, remedy
 from services.drivers.haproxy_stats import counters_from
 from services.drivers.haproxy_workers import batches
@@ -428,5 +428,22 @@ def test_haproxys_names_are_told_with_labels() -> None:
     assert shop().name((9, 9)) == "vs9/rs9"
 
 
-def test_garbage_in_place_of_the_file_lists_nothing() -> None:
-    assert listing_of(b"\xff\x00garbage\nlisten vs\n").servers == {}
+def test_the_fallback_page_listens_for_no_service() -> None:
+    page = CONFIG + b"\nlisten fallback-page\n    bind 127.0.0.1:9081\n"
+    assert listing_of(page).binds == {**shop().binds, PAGE: (("127.0.0.1", 9081),)}
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        b"\xff\x00garbage",
+        b"    server rs1 198.51.100.1:80",
+        b"    server rsx 198.51.100.1:80 weight 1 # x",
+        b"    server rs2 198.51.100.1 id 2 check weight",
+        b"    bind ",
+        b"    bind :x",
+        b"listen vs",
+    ],
+)
+def test_a_line_that_a_hand_has_spoilt_is_passed_over(spoilt: bytes) -> None:
+    assert listing_of(CONFIG + spoilt + b"\n") == shop()
