@@ -244,6 +244,9 @@ class Appliance:
 
     async def reconcile(self) -> tuple[Change, ...]:
         """Put right whatever drifted from the running document; journal what was done."""
+        if await self._as_wanted():
+            self.notices.pop("reconcile", None)
+            return ()
         async with self._lock:
             if self.window is not None and self.window.seconds_left() <= 0:
                 await self._expire("nobody confirmed it in time")
@@ -258,6 +261,21 @@ class Appliance:
             for told in self._told(changes, self.running.document):
                 self._journal.note(AGENT, f"put right: {told.what}")
             return changes
+
+    async def _as_wanted(self) -> bool:
+        """Whether nothing is to be done, as far as can be seen without the lock.
+
+        Nearly every pass ends here, and so nobody's drain waits until a look is over. What
+        looks like drift may be a change under way: the pass that has the lock looks again.
+        """
+        running = self.running
+        if self._lock.locked() or (self.window is not None and self.window.seconds_left() <= 0):
+            return False
+        try:
+            seen = await look(self._drivers, running.wanted)
+        except ApplianceError:
+            return False
+        return not plan(running.wanted, seen) and self.running is running
 
     async def _expire(self, reason: str) -> Applied:
         who = self.window.who if self.window else AGENT
