@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from tests.bench.door import Door
 from tests.bench.fleets import fleet, with_limit
 from tests.bench.haproxy import Silent, runtime, settled, worker_pid
-from tests.bench.origin import FIRST_PORT, Origin
+from tests.bench.origin import Origin
 from tests.bench.results import Formula, Result
 from tests.lab import Lab
 
@@ -78,8 +78,8 @@ class ByHand:
 def measure() -> Sequence[Result]:
     """Take turns: ours, by hand, and again."""
     with Lab(2, spares=0) as lab:
-        origin = Origin(lab)
-        first = fleet(SERVICES, SERVERS, address=origin.address, first_port=FIRST_PORT)
+        Origin(lab, PEER)
+        first = fleet(SERVICES, SERVERS)
         lab.start_agent(first=first)
         with Door(lab.socket) as door:
             document = door.get("/document")["document"]

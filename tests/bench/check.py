@@ -32,7 +32,7 @@ def check_s(file: Path) -> float:
 
 def measure() -> Sequence[Result]:
     """JSON and YAML in turns, after one run of each that warms the files up."""
-    document = fleet(SERVICES, SERVERS, address="192.168.2.101", first_port=8001)
+    document = fleet(SERVICES, SERVERS)
     with tempfile.TemporaryDirectory(prefix="ballast-bench-") as folder:
         as_json, as_yaml = Path(folder, "document.json"), Path(folder, "document.yaml")
         as_json.write_text(json.dumps(document))

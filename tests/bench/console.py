@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.fleets import fleet
-from tests.bench.origin import FIRST_PORT, PORTS, Origin
+from tests.bench.haproxy import cpu_s
+from tests.bench.origin import Origin
 from tests.bench.results import Formula, Result
 from tests.bench.terminal import ROWS, Terminal
 from tests.lab import Lab
@@ -56,13 +57,14 @@ def rss_mb(pid: int) -> float:
 def measure() -> Sequence[Result]:
     """Start it several times; press keys in the last one."""
     with Lab(1, spares=0) as lab:
-        origin = Origin(lab)
-        first = fleet(SERVICES, SERVERS, address=origin.address, first_port=FIRST_PORT, ports=PORTS)
+        Origin(lab)
+        first = fleet(SERVICES, SERVERS)
         lab.start_agent(first=first)
-        paint_s, resident = [], []
+        paint_s, spent_s, resident = [], [], []
         for _ in range(WARM_UP + STARTS):
             with opened(lab.socket) as terminal:
                 paint_s.append(terminal.until(overview, timeout_s=PAINT_S))
+                spent_s.append(cpu_s(terminal.pid))
                 resident.append(rss_mb(terminal.pid))
         with opened(lab.socket) as terminal:
             terminal.until(overview, timeout_s=PAINT_S)
@@ -74,7 +76,13 @@ def measure() -> Sequence[Result]:
             resident.append(rss_mb(terminal.pid))
     rows = SERVICES * (1 + SERVERS)
     return [
-        Result("console.paint.s", Formula.MEDIAN, paint_s[WARM_UP:], note=f"{rows} rows"),
+        Result(
+            "console.paint.s",
+            Formula.MEDIAN,
+            paint_s[WARM_UP:],
+            beside={"cpu_s": spent_s[WARM_UP:]},
+            note=f"{rows} rows; CPU time {statistics.median(spent_s[WARM_UP:]):.2f} s",
+        ),
         Result(
             "console.key.ms",
             Formula.P95,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from tests.lab.layout import APPLIANCE_ADDRESSES, GATEWAY
@@ -11,16 +11,16 @@ from tests.lab.layout import APPLIANCE_ADDRESSES, GATEWAY
 FIRST_VIP = IPv4Address("10.20.0.1")
 """Each service has an address of its own, routed to the appliance."""
 
+REAL_SERVERS = IPv4Network("10.30.0.0/16")
+"""Each real server has one too; `tests.bench.origin` answers on all of them."""
+
+WEB_PORT = 8080
+
 Document = dict[str, Any]
 
 
-def fleet(
-    services: int, servers: int, *, address: str, first_port: int, ports: int | None = None
-) -> Document:
-    """`services` of `servers` each; all servers are ports of one `address`, from `first_port`.
-
-    With `ports` given, they take turns on so many.
-    """
+def fleet(services: int, servers: int) -> Document:
+    """`services` of `servers` each; no two have an address in common."""
     gateway, _ = (each.partition("/")[0] for each in GATEWAY)
     return {
         "cluster": {
@@ -32,8 +32,8 @@ def fleet(
                     "servers": [
                         {
                             "label": f"server-{number + 1}-{each + 1}",
-                            "address": address,
-                            "port": first_port + (each if ports is None else each % ports),
+                            "address": str(REAL_SERVERS[number * servers + each + 1]),
+                            "port": WEB_PORT,
                         }
                         for each in range(servers)
                     ],
@@ -46,6 +46,13 @@ def fleet(
             "gateway": gateway,
         },
     }
+
+
+def at(document: Document, *vips: str) -> Document:
+    """The document with these addresses for its first services, e.g. within a client's reach."""
+    for service, vip in zip(document["cluster"]["layer7"], vips, strict=False):
+        service["addresses"] = [vip]
+    return document
 
 
 def with_limit(document: Document, position: int, limit: int) -> Document:

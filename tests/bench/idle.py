@@ -11,13 +11,14 @@ import time
 from collections.abc import Sequence
 
 from tests.bench.console import PAINT_S, opened, overview
-from tests.bench.fleets import fleet
+from tests.bench.fleets import at, fleet
 from tests.bench.haproxy import cpu_s
-from tests.bench.origin import FIRST_PORT, Origin
+from tests.bench.origin import Origin
 from tests.bench.results import Formula, Result
 from tests.lab import Lab
 
 SERVICES, SERVERS = 4, 4
+VIPS = [f"192.168.2.{60 + number}" for number in range(SERVICES)]
 WINDOWS = 6
 WINDOW_S = 6
 SETTLE_S = 4
@@ -26,11 +27,8 @@ SETTLE_S = 4
 def measure() -> Sequence[Result]:
     """Let it stand there, and look at its CPU time now and then."""
     with Lab(1, spares=0) as lab:
-        origin = Origin(lab)
-        document = fleet(SERVICES, SERVERS, address=origin.address, first_port=FIRST_PORT)
-        for number, service in enumerate(document["cluster"]["layer7"]):
-            service["addresses"] = [f"192.168.2.{60 + number}"]
-        lab.start_agent(first=document)
+        Origin(lab)
+        lab.start_agent(first=at(fleet(SERVICES, SERVERS), *VIPS))
         lab.start_traffic()
         used_pct, painted = [], 0
         with opened(lab.socket) as terminal:

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import time
 
+from tests.bench.fleets import REAL_SERVERS, WEB_PORT
 from tests.bench.haproxy import Silent, runtime
 from tests.lab import Lab
-from tests.lab.layout import CLIENT
 
 HOME = "web1"
 """The machine of the lab it runs on."""
-FIRST_PORT = 8001
-PORTS = 10
 BODY = "x" * 512
 
 
@@ -31,22 +29,27 @@ defaults
     timeout client 60s
     timeout server 60s
 listen origin
-    bind :{FIRST_PORT}-{FIRST_PORT + PORTS - 1}
+    bind :{WEB_PORT}
     http-request return status 200 content-type text/plain string {BODY}
 """
 
 
 class Origin:
-    """The running one; it ends with its lab."""
+    """The running one, reached by the appliance and by `others`; it ends with its lab."""
 
-    def __init__(self, lab: Lab) -> None:
-        assert HOME != CLIENT
-        self.address = lab.layout.real_servers[0].ipv4
+    def __init__(self, lab: Lab, *others: str) -> None:
+        home = lab.place(HOME)
+        # every address of the network is its own, and the others find the way to it
+        home.run(["ip", "route", "add", "local", str(REAL_SERVERS), "dev", "lo"], timeout_s=5)
+        # on the link: the appliance has no address of its own before its first document
+        via = ("via", lab.layout.real_servers[0].ipv4, "dev", "eth0", "onlink")
+        for place in (lab.appliance, *(lab.place(name) for name in others)):
+            place.run(["ip", "route", "add", str(REAL_SERVERS), *via], timeout_s=5)
         self._socket = lab.folder / "origin.sock"
         config = lab.folder / "origin.cfg"
         config.write_text(_config(str(self._socket)))
         log = lab.folder / "log" / "origin.log"
-        lab.place(HOME).spawn(["haproxy", "-db", "-f", str(config)], log=log)
+        home.spawn(["haproxy", "-db", "-f", str(config)], log=log)
         give_up_at = time.monotonic() + 10
         while True:
             try:

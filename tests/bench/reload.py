@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.door import Door
-from tests.bench.fleets import fleet, with_limit
+from tests.bench.fleets import at, fleet, with_limit
 from tests.bench.haproxy import Silent, master_pid, settled, worker_pid
 from tests.bench.load import Load, Outcome
-from tests.bench.origin import FIRST_PORT, Origin
+from tests.bench.origin import Origin
 from tests.bench.results import Formula, Result
 from tests.lab import Lab
 from tests.lab.control import ROOT
@@ -43,9 +43,7 @@ def measure() -> Sequence[Result]:
     """First the applies, then the control."""
     with Lab(1, spares=0) as lab:
         origin = Origin(lab)
-        document = fleet(1, SERVERS, address=origin.address, first_port=FIRST_PORT)
-        document["cluster"]["layer7"][0]["addresses"] = [VIP]
-        lab.start_agent(first=document)
+        lab.start_agent(first=at(fleet(1, SERVERS), VIP))
         with Door(lab.socket) as door:
             document = door.get("/document")["document"]
         before = origin.requests

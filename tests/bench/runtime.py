@@ -21,7 +21,7 @@ from services.client import Client
 from services.model import Document, ServerState
 from tests.bench.fleets import fleet
 from tests.bench.haproxy import runtime, worker_pid
-from tests.bench.origin import FIRST_PORT, Origin
+from tests.bench.origin import Origin
 from tests.bench.results import Formula, Result
 from tests.lab import Lab
 
@@ -125,10 +125,8 @@ async def reload(client: Client) -> None:
 def measure() -> Sequence[Result]:
     """All changes, one after the other."""
     with Lab(1, spares=0) as lab:
-        origin = Origin(lab)
-        lab.start_agent(
-            first=fleet(SERVICES, SERVERS, address=origin.address, first_port=FIRST_PORT)
-        )
+        Origin(lab)
+        lab.start_agent(first=fleet(SERVICES, SERVERS))
         seen_ms, answered_ms, doubts = asyncio.run(taken(lab))
     return [
         Result(

@@ -39,25 +39,33 @@ def bare_s(folder: Path, data: bytes, number: int) -> float:
     return time.perf_counter() - begun
 
 
+def changed(document: Document, turn: int) -> Document:
+    """The document with one service changed, and the others shared, as the agent has them."""
+    layer7 = list(document.cluster.layer7)
+    position = turn % len(layer7)
+    layer7[position] = layer7[position].model_copy(update={"max_connections": 30_000 + turn})
+    cluster = document.cluster.model_copy(update={"layer7": tuple(layer7)})
+    return document.model_copy(update={"cluster": cluster})
+
+
 def measure() -> Sequence[Result]:
     """Take turns; both sides fill a folder of their own."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    document = Document.model_validate(
-        fleet(SERVICES, SERVERS, address="192.168.2.101", first_port=8001)
-    )
+    document = Document.model_validate(fleet(SERVICES, SERVERS))
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         revisions, bare = Path(folder, "revisions"), Path(folder, "bare")
         bare.mkdir()
         store = Store(revisions)
         store.newest()
         ours, peer = [], []
-        size = 0
+        data = b""
         for turn in range(WARM_UP + PAIRS):
+            document = changed(document, turn)
             begun = time.perf_counter()
-            store.commit(document, who="bench", why="benchmark", at=float(turn))
+            record = store.commit(document, who="bench", why="benchmark", at=float(turn))
             ours.append(time.perf_counter() - begun)
-            size = max(file.stat().st_size for file in revisions.iterdir())
-            peer.append(bare_s(bare, os.urandom(size), turn))
+            data = (revisions / f"{record.number:08d}.json").read_bytes()
+            peer.append(bare_s(bare, data, turn))
     return [
         Result(
             "store.commit.ratio",
@@ -65,6 +73,6 @@ def measure() -> Sequence[Result]:
             ours[WARM_UP:],
             peer[WARM_UP:],
             samples_unit="s",
-            note=f"{SERVICES} services of {SERVERS}: {size / 1024:.0f} KiB a revision",
+            note=f"{SERVICES} services of {SERVERS}: {len(data) / 1024:.0f} KiB a revision",
         )
     ]

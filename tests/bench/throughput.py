@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.fleets import fleet
+from tests.bench.fleets import Document, at, fleet
 from tests.bench.haproxy import Silent, cpu_s, worker_pid
 from tests.bench.load import Load
-from tests.bench.origin import FIRST_PORT, Origin
+from tests.bench.origin import Origin
 from tests.bench.results import Formula, Result
 from tests.lab import Lab
 from tests.lab.layout import VIP
@@ -30,11 +30,11 @@ SERVERS = 3
 HAND_PORT = 81
 
 
-def by_hand(admin: Path, origin: Origin) -> str:
+def by_hand(admin: Path, document: Document) -> str:
     """The least that does the same job: three servers behind one address, with time limits."""
     servers = "\n".join(
-        f"    server web{number} {origin.address}:{FIRST_PORT + number}"
-        for number in range(SERVERS)
+        f"    server {server['label']} {server['address']}:{server['port']}"
+        for server in document["cluster"]["layer7"][0]["servers"]
     )
     return f"""\
 global
@@ -76,12 +76,11 @@ class Side:
 def measure() -> Sequence[Result]:
     """Both ways of traffic, both sides taking turns."""
     with Lab(1, spares=0) as lab:
-        origin = Origin(lab)
-        document = fleet(1, SERVERS, address=origin.address, first_port=FIRST_PORT)
-        document["cluster"]["layer7"][0]["addresses"] = [VIP]
+        Origin(lab)
+        document = at(fleet(1, SERVERS), VIP)
         lab.start_agent(first=document)
         generated = lab.folder / "run" / "haproxy" / "admin.sock"
-        written = start_by_hand(lab, origin)
+        written = start_by_hand(lab, document)
         found = {}
         for keep_alive in (True, False):
             sides = (
@@ -128,11 +127,11 @@ def judged(found: dict[str, tuple[Side, Side]]) -> Result:
     )
 
 
-def start_by_hand(lab: Lab, origin: Origin) -> Path:
+def start_by_hand(lab: Lab, document: Document) -> Path:
     """Start it in the appliance, beside the other; its socket."""
     admin = lab.folder / "hand.sock"
     config = lab.folder / "hand.cfg"
-    config.write_text(by_hand(admin, origin))
+    config.write_text(by_hand(admin, document))
     lab.appliance.spawn(["haproxy", "-db", "-f", str(config)], log=lab.folder / "log" / "hand.log")
     give_up_at = time.monotonic() + 10
     while True:
