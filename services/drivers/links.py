@@ -23,6 +23,7 @@ import errno
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
+from services.drivers import iproute
 from services.drivers import rtnetlink as kernel
 from services.drivers.announce import Announcer
 from services.drivers.netlink import Refusal, Request, send
@@ -30,6 +31,8 @@ from services.errors import Unable
 from services.plan.state import AddressKey, Device, LinksSeen
 
 Result = TypeVar("Result")
+Answer = tuple[str, Refusal | None]
+"""What could not be done if it was refused, and the refusal."""
 
 
 class Links(Protocol):
@@ -65,7 +68,10 @@ class Links(Protocol):
 
 
 class KernelLinks:
-    """The kernel's, over route netlink. Calls block for milliseconds, so each is in a thread."""
+    """The kernel's, over route netlink.
+
+    Calls block while somebody else holds the kernel's network lock, so each is in a thread.
+    """
 
     def __init__(self) -> None:
         self._announcer = Announcer(_devices)
@@ -118,12 +124,12 @@ def _told(question: Callable[[], Result]) -> Result:
 
 
 def _devices() -> dict[str, Device]:
-    cards = _told(kernel.read_cards)
+    cards = _told(iproute.read_cards)
     return {name: card.device for name, card in cards.items() if not card.loopback}
 
 
 def _seen() -> LinksSeen:
-    cards = kernel.read_cards()
+    cards, gateways = iproute.read_cards_and_gateways()
     known = {card.index: card for card in cards.values() if not card.loopback}
     ours: dict[AddressKey, bool] = {}
     foreign: set[AddressKey] = set()
@@ -137,20 +143,26 @@ def _seen() -> LinksSeen:
         elif not row.link_local:
             foreign.add(AddressKey(card.device.name, row.text))
     devices = {card.device.name: card.device for card in known.values()}
-    return LinksSeen(devices, ours, frozenset(foreign), kernel.read_gateways())
+    return LinksSeen(devices, ours, frozenset(foreign), gateways)
 
 
 _MARKS = {kernel.OWN_ADDRESS: False, kernel.FLOATING_ADDRESS: True}
 
 
 def _add(wanted: Mapping[AddressKey, bool]) -> None:
-    cards = kernel.read_cards()
+    cards = iproute.read_cards()
     devices = sorted({key.device for key in wanted})
     indexes = {device: _index(cards, device) for device in devices}
-    subjects: list[tuple[Request, str]] = []
-    for device, index in indexes.items():
-        subjects.append((kernel.bring_up(index), f"{device} cannot be switched on"))
-        subjects.append((kernel.prepare(index), f"{device} cannot be prepared"))
+    off = [device for device in devices if not cards[device].device.up]
+    answers = [
+        (f"{device} cannot be switched on", refusal)
+        for device, refusal in zip(
+            off, iproute.bring_up(indexes[device] for device in off), strict=True
+        )
+    ]
+    subjects = [
+        (kernel.prepare(index), f"{device} cannot be prepared") for device, index in indexes.items()
+    ]
     rows = kernel.read_addresses()
     at = {(row.card, row.address): row for row in rows if len(row.address) > kernel.IPV4_BYTES}
     for key, floating in sorted(wanted.items()):
@@ -161,7 +173,7 @@ def _add(wanted: Mapping[AddressKey, bool]) -> None:
             # IPv6 knows an address once per card, whatever its prefix
             subjects.append((kernel.drop_address(there), what))
         subjects.append((kernel.add_address(indexes[key.device], key, floating=floating), what))
-    _sent(subjects, fine=frozenset({errno.EAFNOSUPPORT}))
+    _judge(answers + _sent(subjects), fine=frozenset({errno.EAFNOSUPPORT}))
     _refuse_unmarked(wanted, indexes)
 
 
@@ -182,7 +194,7 @@ def _refuse_unmarked(wanted: Mapping[AddressKey, bool], indexes: Mapping[str, in
 
 
 def _drop(going: frozenset[AddressKey]) -> None:
-    names = {card.index: name for name, card in kernel.read_cards().items()}
+    names = {card.index: name for name, card in iproute.read_cards().items()}
     rows = [
         row
         for row in kernel.read_addresses()
@@ -196,25 +208,28 @@ def _drop(going: frozenset[AddressKey]) -> None:
         (kernel.drop_address(row), f"{row.text} cannot be removed from {names[row.card]}")
         for row in rows
     ]
-    _sent(subjects, fine=frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENODEV}))
+    fine = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENODEV})
+    _judge(_sent(subjects), fine=fine)
 
 
 def _set_gateway(version: int, address: str) -> None:
-    subject = (kernel.set_gateway(version, address), f"{address} cannot be the default gateway")
-    _sent([subject], fine=frozenset({errno.EEXIST}))
+    refusal = iproute.set_gateway(version, address)
+    what = f"{address} cannot be the default gateway"
+    _judge([(what, refusal)], fine=frozenset({errno.EEXIST}))
 
 
 def _drop_gateway(version: int) -> None:
-    subject = (kernel.drop_gateway(version), f"The IPv{version} gateway cannot be removed")
-    _sent([subject], fine=frozenset({errno.ESRCH}))
+    refusal = iproute.drop_gateway(version)
+    what = f"The IPv{version} gateway cannot be removed"
+    _judge([(what, refusal)], fine=frozenset({errno.ESRCH}))
 
 
 def _set_mtu(device: str, mtu: int) -> None:
-    index = _index(kernel.read_cards(), device)
-    _sent([(kernel.set_mtu(index, mtu), f"The MTU of {device} cannot be {mtu}")])
+    refusal = iproute.set_mtu(_index(iproute.read_cards(), device), mtu)
+    _judge([(f"The MTU of {device} cannot be {mtu}", refusal)])
 
 
-def _index(cards: Mapping[str, kernel.Card], device: str) -> int:
+def _index(cards: Mapping[str, iproute.Card], device: str) -> int:
     if device not in cards:
         there = ", ".join(sorted(name for name, card in cards.items() if not card.loopback))
         raise Unable(
@@ -224,11 +239,15 @@ def _index(cards: Mapping[str, kernel.Card], device: str) -> int:
     return cards[device].index
 
 
-def _sent(subjects: list[tuple[Request, str]], *, fine: frozenset[int] = frozenset()) -> None:
+def _sent(subjects: list[tuple[Request, str]]) -> list[Answer]:
     answers = send([request for request, _ in subjects])
+    return [(what, answer) for (_, what), answer in zip(subjects, answers, strict=True)]
+
+
+def _judge(answers: list[Answer], *, fine: frozenset[int] = frozenset()) -> None:
     refused = [
         (what, refusal)
-        for (_, what), refusal in zip(subjects, answers, strict=True)
+        for what, refusal in answers
         if refusal is not None and refusal.number not in fine
     ]
     if refused:

@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from services.drivers import announce, rtnetlink
+from services.drivers import announce, iproute, rtnetlink
 from services.drivers.links import KernelLinks
 from services.drivers.netlink import RTM_NEWADDR, Refusal, Request, attribute, send
 from services.errors import Unable
@@ -283,6 +284,16 @@ async def our_ipv6_gateway_comes_before_one_learnt_from_a_router(wire: Wire) -> 
 
 
 @case
+async def a_tunnel_and_a_card_with_an_odd_name_are_seen_too(wire: Wire) -> None:
+    ip("tuntap add name tun0 mode tun")
+    _add_bridge(b"br\xff")
+    devices = (await wire.links.seen()).devices
+    assert set(devices) == {"eth0", "tun0", "br\ufffd"}
+    assert devices["tun0"].mac == ""
+    assert len(devices["br\ufffd"].mac) == 17
+
+
+@case
 async def a_kernel_that_does_not_keep_our_mark_is_told_apart(wire: Wire) -> None:
     newer = rtnetlink.add_address
 
@@ -322,7 +333,7 @@ async def without_rights_it_says_so(wire: Wire) -> None:
 def test_a_refusal_in_a_batch_stops_none_of_the_others() -> None:
     def batch() -> list[Refusal | None]:
         cable("eth0", "far0", Namespace())
-        index = rtnetlink.read_cards()["eth0"].index
+        index = iproute.read_cards()["eth0"].index
         good = [
             rtnetlink.add_address(
                 index, AddressKey("eth0", f"10.0.{n // 250}.{n % 250 + 1}/32"), floating=True
@@ -341,3 +352,7 @@ def test_a_refusal_in_a_batch_stops_none_of_the_others() -> None:
 
 def _oneline(text: str) -> list[str]:
     return [line.partition(": ")[2] if line[:1].isdigit() else line for line in text.splitlines()]
+
+
+def _add_bridge(name: bytes) -> None:
+    subprocess.run([b"ip", b"link", b"add", name, b"type", b"bridge"], check=True)
