@@ -142,8 +142,10 @@ class ChildUnits:
         return UnitSeen(running=True, pid=first, since_s=age_s(first), pids=found.masters)
 
     async def _found(self, unit: str) -> Found:
+        found = await asyncio.to_thread(find, self._specs[unit].identity)
+        # afterwards, so that one which died while we looked is told about as well
         self._bury()
-        return await asyncio.to_thread(find, self._specs[unit].identity)
+        return found
 
     def _bury(self) -> None:
         for pid, unit in tuple(self._children.items()):

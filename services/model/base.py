@@ -108,7 +108,9 @@ def _address(value: object) -> Address:
         raise refuse(f"{shown(str(found))} names a zone.", "Leave out the % and what follows.")
     if found.version == 6 and found.ipv4_mapped is not None:
         raise refuse(
-            f"{shown(str(found))} is a mapped IPv4 address.", f"Write {found.ipv4_mapped}."
+            # Python 3.13 writes such an address otherwise than 3.11, so it is written here
+            f"`::ffff:{found.ipv4_mapped}` is a mapped IPv4 address.",
+            f"Write {found.ipv4_mapped}.",
         )
     if found.is_unspecified or found.is_multicast or found == _BROADCAST:
         raise refuse(f"{found} is not the address of one host.", "Write the address of one host.")
