@@ -26,6 +26,7 @@ PAIRS = 9
 WARM_UP = 1
 PEER = "web2"
 POLL_S = 0.001
+QUIET_S = 0.3
 
 
 class ByHand:
@@ -75,6 +76,13 @@ class ByHand:
         raise RuntimeError(f"the HAProxy driven by hand does not answer: {self._log.read_text()}")
 
 
+def await_quiet(lab: Lab, hand: ByHand) -> None:
+    """Let the turn before end on both sides: no worker is leaving any more."""
+    settled(lab.folder / "run" / "haproxy" / "master.sock")
+    settled(hand.master)
+    time.sleep(QUIET_S)
+
+
 def measure() -> Sequence[Result]:
     """Take turns: ours, by hand, and again."""
     with Lab(2, spares=0) as lab:
@@ -86,10 +94,10 @@ def measure() -> Sequence[Result]:
             hand = ByHand(lab)
             ours, peer, checks = [], [], []
             for turn in range(WARM_UP + PAIRS):
-                for master in (lab.folder / "run" / "haproxy" / "master.sock", hand.master):
-                    settled(master)
                 document = with_limit(document, SERVICES // 2, 30_000 + turn)
+                await_quiet(lab, hand)
                 ours.append(door.apply_s(document))
+                await_quiet(lab, hand)
                 check_s, change_s = hand.change_s()
                 checks.append(check_s)
                 peer.append(change_s)
