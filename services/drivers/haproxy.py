@@ -19,7 +19,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -136,22 +136,42 @@ class MasterHaproxy:
         raise Refused(f"HAProxy refuses the configuration: {words}", do=remedy(words))
 
     def _candidate(self, config: bytes) -> Path:
-        handle, name = tempfile.mkstemp(prefix="candidate-", suffix=".cfg", dir=self._place.haproxy)
-        with os.fdopen(handle, "wb") as file:
-            file.write(config)
-        return Path(name)
+        with self._writing():
+            handle, name = tempfile.mkstemp(
+                prefix="candidate-", suffix=".cfg", dir=self._place.haproxy
+            )
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(config)
+            except OSError:
+                Path(name).unlink(missing_ok=True)
+                raise
+            return Path(name)
 
     def _prepare(self) -> None:
         """Make the folder, and the state file that HAProxy warns of when it is missing."""
-        Path(self._place.haproxy).mkdir(mode=0o750, parents=True, exist_ok=True)
+        with self._writing():
+            Path(self._place.haproxy).mkdir(mode=0o750, parents=True, exist_ok=True)
         if not Path(self._place.state_file).exists():
             self._write_state(VERSION)
 
     def _write_state(self, text: str) -> None:
         path = Path(self._place.state_file)
         fresh = path.with_suffix(".new")
-        fresh.write_text(text)
-        fresh.replace(path)
+        with self._writing():
+            fresh.write_text(text)
+            fresh.replace(path)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise Unable(
+                f"{self._place.haproxy} cannot be written: {reason}.",
+                do="Make room there, or make it writable.",
+            ) from error
 
     def _config(self) -> bytes | None:
         try:

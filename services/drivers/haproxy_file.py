@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from services.drivers.haproxy_answers import DESCRIPTION
 from services.plan.state import ServerKey, ServerKnobs
@@ -73,10 +74,12 @@ def fingerprint_in(config: bytes) -> str:
     return found[1].decode() if found else ""
 
 
+@lru_cache(maxsize=2)
 def listing_of(config: bytes) -> Listing:
     """The services and servers of the file; a line that a hand has spoilt is passed over.
 
-    By plain comparisons, since this is part of every reload.
+    By plain comparisons and kept for the next time, since this is part of every reload and
+    of every look at the counters.
     """
     services: dict[int, str] = {}
     servers: dict[ServerKey, ServerLine] = {}

@@ -69,7 +69,8 @@ class Workers:
             try:
                 answer = await ask(self._admin, command, timeout_s=ANSWER_S)
             except Unreachable as error:
-                if isinstance(error.__cause__, FileNotFoundError | ConnectionRefusedError):
+                # cut off in the middle: the worker that had picked it up was replaced
+                if not isinstance(error.__cause__, ConnectionResetError | BrokenPipeError):
                     raise
                 answer = ""
             info, _, rest = answer.partition("\n\n")
@@ -79,7 +80,7 @@ class Workers:
                     return worker, rest
             if not await pause.again():
                 raise Unable(
-                    "A HAProxy worker that was replaced goes on answering.",
+                    "HAProxy's new worker gives no answer, or an old one goes on answering.",
                     do="Restart HAProxy if it stays.",
                 )
 

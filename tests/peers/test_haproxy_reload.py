@@ -18,6 +18,7 @@ from services.drivers.haproxy_answers import processes_from
 from services.errors import Refused, Unable
 from services.model import Check, CheckKind, Persistence, VirtualService
 from services.plan.state import ServerKnobs
+from tests.netns import mount_tmpfs
 from tests.peers.dataplane import (
     CLIENT,
     OTHER_CLIENT,
@@ -368,6 +369,26 @@ async def test_the_judge_speaks_haproxys_words_and_leaves_nothing_behind() -> No
         assert "haproxy.cfg:" in refused.value.what
         assert "web/web1 (vs7/rs1)" in refused.value.what
         assert list(plane.config.parent.glob("candidate*")) == []
+
+
+@alone
+async def test_a_full_run_folder_is_told_and_the_running_service_untouched() -> None:
+    async with webs(1), data_plane() as plane:
+        folder = Path(plane.place.haproxy)
+        folder.mkdir()
+        mount_tmpfs(folder, size_kib=64)
+        await plane.load(document(vip(rip(1))))
+        with suppress(OSError):
+            (folder / "ballast").write_bytes(b"x" * (64 << 10))
+        with pytest.raises(Unable, match="No space left"):
+            await plane.driver.judge(plane.config.read_bytes())
+        with pytest.raises(Unable, match="No space left"):
+            await plane.driver.reload()
+        assert list(folder.glob("candidate*")) == []
+        assert await who(2) == {"web1"}
+        await plane.driver.stop()
+        unmounting = await asyncio.create_subprocess_exec("umount", folder)
+        assert await unmounting.wait() == 0
 
 
 @alone
