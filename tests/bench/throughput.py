@@ -24,8 +24,8 @@ from tests.bench.results import Formula, Result
 from tests.lab import Lab
 from tests.lab.layout import VIP
 
-PAIRS = 6
-LOAD_S = 2.5
+PAIRS = 12
+LOAD_S = 1.6
 SERVERS = 3
 HAND_PORT = 81
 
