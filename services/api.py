@@ -102,6 +102,9 @@ class InterfaceStatus(Wire):
     carrier: bool
     mac: str
     addresses: tuple[str, ...]
+    """The card's own; a VIP is none of them, it may move to the peer."""
+    floating: tuple[str, ...] = ()
+    """VIPs that are up on it now."""
     not_saved: tuple[str, ...]
     """Addresses somebody added by hand: they are gone after a restart."""
 

@@ -107,17 +107,15 @@ class Observer:
         )
 
     def _interfaces(self) -> tuple[InterfaceStatus, ...]:
+        ours, foreign = sorted(self._links.ours.items()), sorted(self._links.foreign)
         return tuple(
             InterfaceStatus(
                 name=name,
                 carrier=device.carrier,
                 mac=device.mac,
-                addresses=tuple(
-                    key.address for key in sorted(self._links.ours) if key.device == name
-                ),
-                not_saved=tuple(
-                    key.address for key in sorted(self._links.foreign) if key.device == name
-                ),
+                addresses=tuple(k.address for k, floats in ours if k.device == name and not floats),
+                floating=tuple(k.address for k, floats in ours if k.device == name and floats),
+                not_saved=tuple(key.address for key in foreign if key.device == name),
             )
             for name, device in sorted(self._links.devices.items())
         )
