@@ -13,14 +13,12 @@ know that there ever was a reload.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import os
 import signal
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -31,9 +29,10 @@ from services.drivers.haproxy_answers import (
     knobs_from,
 )
 from services.drivers.haproxy_binds import bind_refusal
-from services.drivers.haproxy_file import PAGE, Listing, fingerprint_in, listing_of
+from services.drivers.haproxy_file import PAGE, Listing, listing_of
+from services.drivers.haproxy_folder import HaproxyFolder
 from services.drivers.haproxy_log import HaproxyLog, remedy
-from services.drivers.haproxy_stats import counters_from
+from services.drivers.haproxy_stats import add_connections, counters_from
 from services.drivers.haproxy_workers import Pause, Workers, batches
 from services.drivers.processes import end, gone
 from services.drivers.sample import Sample
@@ -57,6 +56,14 @@ JUDGE_S = 30.0
 
 SETTLE_S = 1.0
 """A knob is turned within a millisecond; it is read back until then, and for so long at most."""
+
+COUNTED_S = 1.0
+"""An apply looks twice, and printing statistics takes HAProxy longer than all else it is
+asked, so live connections counted within this time are not counted again."""
+
+SERVERS = "show stat -1 4 -1"
+EVERYTHING = "show stat -1 7 -1"
+"""Statistics of all proxies; 1 is their client side, 2 the service as a whole, 4 servers."""
 
 STRAY_S = 3.0
 """Time for a stray master to end by itself."""
@@ -111,20 +118,29 @@ class MasterHaproxy:
         self._place = place
         self._units = units
         self._workers = Workers(Path(place.admin_socket), Path(place.master_socket))
+        self._folder = HaproxyFolder(place)
         self._log = HaproxyLog(Path(place.log))
+        self._bound: frozenset[tuple[str, int]] = frozenset()
+        """Where the worker listens, as far as it was us who loaded its file."""
+        self._counted: tuple[float, dict[ServerKey, int]] = (-COUNTED_S, {})
+        """Live connections, and when they were counted."""
 
     # -- files ------------------------------------------------------------------------------
 
     async def judge(self, config: bytes) -> None:
         """Let HAProxy itself judge a file; raises `Refused` with its words."""
-        self._prepare()
-        candidate = self._candidate(config)
+        self._folder.prepare()
+        candidate = self._folder.candidate(config)
         try:
-            output = await run(
-                ["haproxy", "-c", "-f", str(candidate)],
-                timeout_s=JUDGE_S,
-                accept=(0, 1, 2),
-                do=INSTALL,
+            output, listing = await asyncio.gather(
+                run(
+                    ["haproxy", "-c", "-f", str(candidate)],
+                    timeout_s=JUDGE_S,
+                    accept=(0, 1, 2),
+                    do=INSTALL,
+                ),
+                # read while we wait: a reload of the same bytes is likely to be next
+                asyncio.to_thread(listing_of, config),
             )
         finally:
             candidate.unlink(missing_ok=True)
@@ -132,108 +148,55 @@ class MasterHaproxy:
         if output.status == 0 or "no error" in output.stdout:
             return
         words = self._log.told(output.stderr + output.stdout)
-        words = listing_of(config).named(words)
+        words = listing.named(words)
         raise Refused(f"HAProxy refuses the configuration: {words}", do=remedy(words))
-
-    def _candidate(self, config: bytes) -> Path:
-        with self._writing():
-            handle, name = tempfile.mkstemp(
-                prefix="candidate-", suffix=".cfg", dir=self._place.haproxy
-            )
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(config)
-            except OSError:
-                Path(name).unlink(missing_ok=True)
-                raise
-            return Path(name)
-
-    def _prepare(self) -> None:
-        """Make the folder, and the state file that HAProxy warns of when it is missing."""
-        with self._writing():
-            Path(self._place.haproxy).mkdir(mode=0o750, parents=True, exist_ok=True)
-        if not Path(self._place.state_file).exists():
-            self._write_state(VERSION)
-
-    def _write_state(self, text: str) -> None:
-        path = Path(self._place.state_file)
-        fresh = path.with_suffix(".new")
-        with self._writing():
-            fresh.write_text(text)
-            fresh.replace(path)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            reason = os.strerror(error.errno or 0)
-            raise Unable(
-                f"{self._place.haproxy} cannot be written: {reason}.",
-                do="Make room there, or make it writable.",
-            ) from error
-
-    def _config(self) -> bytes | None:
-        try:
-            return Path(self._place.config).read_bytes()
-        except FileNotFoundError:
-            return None
-
-    def _listing(self) -> Listing:
-        return listing_of(self._config() or b"")
-
-    def _file_to_load(self) -> tuple[str, Listing]:
-        config = self._config() or b""
-        fingerprint = fingerprint_in(config)
-        if not fingerprint:
-            raise Unable(
-                f"{self._place.config} is no configuration of ours.",
-                do="Apply the configuration again.",
-            )
-        return fingerprint, listing_of(config)
 
     # -- looking ----------------------------------------------------------------------------
 
     async def seen(self) -> HaproxySeen:
-        """What is: the file, the worker, its knobs and live connections."""
-        config = self._config()
+        """What is: the file, the worker, its knobs and live connections.
+
+        These may be `COUNTED_S` old, unless we have halted a server since.
+        """
+        config = self._folder.config()
         unit = await self._units.seen(UNIT)
+        stale = time.monotonic() - self._counted[0] >= COUNTED_S
         try:
-            worker, answer = await self._workers.told("show servers state;show stat -1 4 -1")
+            worker, answer = await self._workers.told(
+                f"show servers state;{SERVERS}" if stale else "show servers state"
+            )
         except Unreachable:
             return HaproxySeen(config=config, masters=len(unit.pids))
         states, _, stat = answer.partition("\n\n")
-        connections = connections_from(stat)
-        for old in await self._workers.of_leaving("show stat -1 4 -1"):
-            for key, count in connections_from(old).items():
-                connections[key] = connections.get(key, 0) + count
+        if stale:
+            self._counted = (time.monotonic(), await self._connections(stat))
         return HaproxySeen(
             config=config,
             running=True,
             fingerprint=worker.fingerprint,
             servers=knobs_from(states),
-            connections=connections,
+            connections=self._counted[1],
             masters=len(unit.pids),
         )
+
+    async def _connections(self, stat: str) -> dict[ServerKey, int]:
+        """Live connections in the worker's statistics and in those of leaving ones."""
+        connections = connections_from(stat)
+        for old in await self._workers.of_leaving(SERVERS):
+            for key, count in connections_from(old).items():
+                connections[key] = connections.get(key, 0) + count
+        return connections
 
     async def sample(self) -> Sample:
         """All counters of this moment; live connections with those of leaving workers."""
         try:
-            worker, stat = await self._workers.told("show stat -1 7 -1")
+            worker, stat = await self._workers.told(EVERYTHING)
         except Unreachable:
             return Sample(at=time.monotonic(), running=False)
         at = time.monotonic()
-        servers, services = counters_from(stat, self._listing().statuses)
-        for old in await self._workers.of_leaving("show stat -1 7 -1"):
-            old_servers, old_services = counters_from(old, {})
-            for key, was in old_servers.items():
-                if now := servers.get(key):
-                    servers[key] = replace(now, connections=now.connections + was.connections)
-            for number, went in old_services.items():
-                if here := services.get(number):
-                    services[number] = replace(
-                        here, connections=here.connections + went.connections
-                    )
+        servers, services = counters_from(stat, self._folder.listing().statuses)
+        for old in await self._workers.of_leaving(EVERYTHING):
+            add_connections(servers, services, old)
         return Sample(
             at=at, running=True, since_s=worker.since_s, servers=servers, services=services
         )
@@ -242,8 +205,8 @@ class MasterHaproxy:
 
     async def start(self) -> None:
         """Start with the file that lies on the disk, and wait until it answers."""
-        fingerprint, listing = self._file_to_load()
-        self._prepare()
+        fingerprint, listing = self._folder.to_load()
+        self._folder.prepare()
         unit = await self._units.seen(UNIT)
         if unit.running:
             if await self._answers(fingerprint, START_S / 5):
@@ -251,8 +214,10 @@ class MasterHaproxy:
             log.warning("HAProxy runs and does not answer: it is started anew")
             await self._units.stop(UNIT)
         # health from before is worth nothing: nobody checked meanwhile
-        self._write_state(VERSION)
+        self._folder.write_state(VERSION)
         self._workers.replaced = frozenset()
+        self._bound = frozenset()
+        self._counted = (-COUNTED_S, {})
         mark = self._log.mark()
         ended: Unable | None = None
         try:
@@ -282,11 +247,11 @@ class MasterHaproxy:
 
     async def reload(self) -> None:
         """Replace the worker by one with the file that lies on the disk, losing nothing."""
-        fingerprint, listing = self._file_to_load()
+        fingerprint, listing = self._folder.to_load()
         self._require_binds(listing)
         before = await self._workers.processes()
         _, states = await self._workers.told("show servers state")
-        self._write_state(carried(states, listing.servers))
+        self._folder.write_state(carried(states, listing.servers))
         mark = self._log.mark()
         answer = ""
         with suppress(Unreachable):  # a master up to 2.6 hangs up and says nothing
@@ -305,10 +270,13 @@ class MasterHaproxy:
                 "HAProxy has loaded another configuration than the one meant.",
                 do="Somebody else changes its file; apply again.",
             )
+        self._bound = frozenset(bind for binds in listing.binds.values() for bind in binds)
 
     def _require_binds(self, listing: Listing) -> None:
         for service, binds in listing.binds.items():
             for address, port in binds:
+                if (address, port) in self._bound:
+                    continue
                 if reason := bind_refusal(address, port):
                     # in HAProxy's own form, so that one remedy serves both
                     where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
@@ -343,11 +311,12 @@ class MasterHaproxy:
             _, answer = await self._workers.told(batch)
             complaints = " ".join(answer.split())
             if complaints:
-                names = ", ".join(map(self._listing().name, sorted(knobs)))
+                names = ", ".join(map(self._folder.listing().name, sorted(knobs)))
                 raise Unable(
                     f"HAProxy would not change {names}: {complaints[:200]}",
                     do="Apply the configuration again.",
                 )
+        self._counted = (-COUNTED_S, {})
         if halted := {key for key, wanted in knobs.items() if wanted.halted}:
             await self._workers.cut_in_leaving(halted)
         await self._read_back(knobs)
@@ -363,7 +332,7 @@ class MasterHaproxy:
             if not wrong:
                 return
             if not await pause.again():
-                names = ", ".join(map(self._listing().name, sorted(wrong)))
+                names = ", ".join(map(self._folder.listing().name, sorted(wrong)))
                 raise Unable(
                     f"HAProxy does not take on the state of {names}.",
                     do="Somebody else may change it at the same time; try again.",

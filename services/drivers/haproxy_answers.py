@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from services.errors import Unable
 from services.plan.state import ServerKey, ServerKnobs
@@ -55,6 +56,7 @@ def service_id(name: str) -> int | None:
     return _number(name, "vs")
 
 
+@lru_cache(maxsize=1 << 16)
 def server_key(proxy: str, server: str) -> ServerKey | None:
     """The key of `vs7` and `rs3`; None for the fallback and everything that is not ours."""
     service, number = _number(proxy, "vs"), _number(server, "rs")
@@ -127,16 +129,19 @@ def knobs_from(states: str) -> dict[ServerKey, ServerKnobs]:
                 continue
             words = line.split()
             if len(words) > weight and (key := server_key(words[proxy], words[server])):
-                found[key] = _knobs(int(words[admin]), int(words[weight]))
+                found[key] = _knobs(words[admin], words[weight])
     except (IndexError, ValueError) as error:
         raise strange("show servers state", states) from error
     return found
 
 
-def _knobs(admin: int, weight: int) -> ServerKnobs:
+@lru_cache(maxsize=1 << 10)
+def _knobs(admin: str, weight: str) -> ServerKnobs:
     # a drain by somebody's hand shows as a weight that is not wanted, so it is put right
-    drained = admin & FORCED_DRAIN
-    return ServerKnobs(0 if drained else weight, halted=bool(admin & FORCED_MAINTENANCE))
+    bits = int(admin)
+    return ServerKnobs(
+        weight=0 if bits & FORCED_DRAIN else int(weight), halted=bool(bits & FORCED_MAINTENANCE)
+    )
 
 
 def connections_from(stat: str) -> dict[ServerKey, int]:

@@ -12,6 +12,7 @@ import io
 import operator
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from services.drivers.haproxy_answers import server_key, service_id, strange
@@ -77,6 +78,19 @@ def counters_from(
     return servers, {
         service: _service(front, backs.get(service, front)) for service, front in fronts.items()
     }
+
+
+def add_connections(
+    servers: dict[ServerKey, ServerCounters], services: dict[int, ServiceCounters], stat: str
+) -> None:
+    """Add the live connections in a leaving worker's answer to the counters of the new one."""
+    old_servers, old_services = counters_from(stat, {})
+    for key, was in old_servers.items():
+        if now := servers.get(key):
+            servers[key] = replace(now, connections=now.connections + was.connections)
+    for service, went in old_services.items():
+        if here := services.get(service):
+            services[service] = replace(here, connections=here.connections + went.connections)
 
 
 def _service(front: _Row, back: _Row) -> ServiceCounters:

@@ -15,6 +15,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -65,8 +66,8 @@ _KNOBS = re.compile(rb" weight \d+(?: disabled)? # [^\n]*")
 _LABEL = re.compile(rb"\n# [^\n]*")
 
 
-@dataclass(frozen=True, slots=True)
-class _Server:
+class _Server(NamedTuple):
+    # the one that there are ten thousand of: a tuple is made in a third of the time
     id: int
     label: str
     address: str
@@ -215,7 +216,7 @@ def _binds(service: VirtualService, version: int) -> Iterator[str]:
 
 
 def _at(address: Address, port: int | str) -> str:
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+    return f"[{address!s}]:{port}" if address.version == 6 else f"{address!s}:{port}"
 
 
 def _server(server: RealServer, knobs: ServerKnobs) -> _Server:
