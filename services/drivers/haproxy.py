@@ -33,7 +33,7 @@ from services.drivers.haproxy_file import PAGE, Listing, listing_of
 from services.drivers.haproxy_folder import HaproxyFolder
 from services.drivers.haproxy_log import HaproxyLog, remedy
 from services.drivers.haproxy_stats import add_connections, counters_from
-from services.drivers.haproxy_workers import Pause, Workers, batches
+from services.drivers.haproxy_workers import MASTER_POLL_S, Pause, Workers, batches
 from services.drivers.processes import end, gone
 from services.drivers.sample import Sample
 from services.drivers.server_state import VERSION, carried
@@ -253,17 +253,14 @@ class MasterHaproxy:
         _, states = await self._workers.told("show servers state")
         self._folder.write_state(carried(states, listing.servers))
         mark = self._log.mark()
-        answer = ""
-        with suppress(Unreachable):  # a master up to 2.6 hangs up and says nothing
-            answer = await self._workers.command("reload", timeout_s=RELOAD_S)
-        now = None if answer.startswith("Success=0") else await self._replacement(before)
-        if now is None:
+        answer = await self._workers.reload(timeout_s=RELOAD_S)
+        if answer.startswith("Success=0") or not await self._replaced(before):
             words = listing.named(self._log.told(answer) or self._log.since(mark))
             raise Unable(
                 f"HAProxy refuses to load the configuration and goes on with the old one: {words}",
                 do=remedy(words),
             )
-        self._workers.replaced = frozenset({before.worker, *now.leaving}) - {now.worker}
+        self._workers.replaced = before.workers
         worker, _ = await self._workers.told()
         if worker.fingerprint != fingerprint:
             raise Unable(
@@ -287,22 +284,21 @@ class MasterHaproxy:
                         do=remedy(words),
                     )
 
-    async def _replacement(self, before: Processes) -> Processes | None:
-        """The processes once there is a new worker; None if the master kept the old one.
+    async def _replaced(self, before: Processes) -> bool:
+        """Wait for the master to be done: True if there is a new worker, False if it kept the old.
 
-        The master's socket outlives its change to the new file, so a question asked
-        meanwhile waits in it, and is answered the moment the change is over.
+        The new worker serves a little earlier, but until the master is done the old one
+        takes connections as well, with the old configuration.
         """
-        pause = Pause(RELOAD_S)
-        while True:
-            with suppress(Unreachable):
+        pause = Pause(RELOAD_S, longest_s=MASTER_POLL_S)
+        while await pause.again():
+            with suppress(Unable):
                 now = await self._workers.processes()
                 if now.failed > before.failed:
-                    return None
+                    return False
                 if now.worker not in {0, before.worker}:
-                    return now
-            if not await pause.again():
-                return None
+                    return True
+        return False
 
     async def set_servers(self, knobs: Mapping[ServerKey, ServerKnobs]) -> None:
         """Change weights, halt and bring back, at once; a halt cuts the server's connections."""

@@ -50,6 +50,11 @@ class Processes:
     leaving: tuple[int, ...]
     """Workers from before a reload that still have connections, newest first."""
 
+    @property
+    def workers(self) -> frozenset[int]:
+        """All workers, that which serves and those that are leaving."""
+        return frozenset({self.worker, *self.leaving})
+
 
 def service_id(name: str) -> int | None:
     """The id in a proxy's name, `vs7` → 7; None for a proxy that is no service."""

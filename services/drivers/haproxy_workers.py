@@ -29,16 +29,24 @@ from services.plan.state import ServerKey
 ANSWER_S = 5.0
 """A worker answers in milliseconds; one that takes so long is hung, or the unit is swamped."""
 
+MASTER_AWAY_S = 1.0
+MASTER_POLL_S = 0.004
+"""A master that replaces itself does not listen for some milliseconds."""
+
 POLL_S = (0.002, 0.05)
 """First and longest pause between two looks."""
+
+
+_CUT_OFF = (ConnectionResetError, BrokenPipeError)
+"""Somebody was there and is gone; unlike nobody there at all, it passes."""
 
 
 class Pause:
     """Waits that grow from short to long until the time is up."""
 
-    def __init__(self, within_s: float) -> None:
+    def __init__(self, within_s: float, *, longest_s: float = POLL_S[1]) -> None:
         self._until = time.monotonic() + within_s
-        self._next_s, self._longest_s = POLL_S
+        self._next_s, self._longest_s = POLL_S[0], longest_s
 
     async def again(self) -> bool:
         """Wait a little; False if the time is up."""
@@ -70,7 +78,7 @@ class Workers:
                 answer = await ask(self._admin, command, timeout_s=ANSWER_S)
             except Unreachable as error:
                 # cut off in the middle: the worker that had picked it up was replaced
-                if not isinstance(error.__cause__, ConnectionResetError | BrokenPipeError):
+                if not isinstance(error.__cause__, _CUT_OFF):
                     raise
                 answer = ""
             info, _, rest = answer.partition("\n\n")
@@ -84,9 +92,31 @@ class Workers:
                     do="Restart HAProxy if it stays.",
                 )
 
-    async def command(self, line: str, *, timeout_s: float = ANSWER_S) -> str:
-        """What the master answers to `line`."""
-        return await ask(self._master, line, timeout_s=timeout_s)
+    async def reload(self, *, timeout_s: float) -> str:
+        """Tell the master to load its file anew; what it says, which up to 2.6 is nothing."""
+        try:
+            return await ask(self._master, "reload", timeout_s=timeout_s)
+        except Unreachable as error:
+            if isinstance(error.__cause__, _CUT_OFF):
+                return ""
+            raise
+
+    async def command(self, line: str) -> str:
+        """What the master answers to a question.
+
+        Asked again if it refuses or hangs up: under a reload it replaces itself, twice.
+        """
+        pause = Pause(MASTER_AWAY_S, longest_s=MASTER_POLL_S)
+        while True:
+            try:
+                answer = await ask(self._master, line, timeout_s=ANSWER_S)
+            except Unreachable as error:
+                passing = isinstance(error.__cause__, (ConnectionRefusedError, *_CUT_OFF))
+                if not passing or not await pause.again():
+                    raise
+            else:
+                if answer or not await pause.again():
+                    return answer
 
     async def processes(self) -> Processes:
         """The master and its workers."""
