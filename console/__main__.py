@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ballast-console`: the full-screen console on this terminal.
 
-The order matters: arguments and terminal are judged before anything slow is imported, the
-environment is scrubbed before Textual reads it, and the first status is asked for while
-Textual is still being loaded, because a person waits for the Overview and not for imports.
+The order matters: arguments and terminal are judged before anything slow is imported, and the
+environment is scrubbed before Textual reads it. What a start can do without is not imported,
+because a person waits for the Overview and not for Python.
 """
 
 from __future__ import annotations
@@ -54,15 +54,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(given: argparse.Namespace, *, machine: bool) -> int:
     from console import faults, terminal
+
+    # httpx's command line brings click, pygments and a progress bar; httpx does without them
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from services.client import Client, socket_path
 
     socket = given.socket or socket_path()
     client = Client(socket, terminal=terminal.draft_name(terminal.name()))
-    from console.app import ConsoleApp
+    from console.app import ConsoleApp, StatusFirst
 
-    app = ConsoleApp(
+    kind = StatusFirst if given.status_screen else ConsoleApp
+    app = kind(
         client,
-        status_first=given.status_screen,
         resident=machine,
         plain_frames=not terminal.speaks_utf8(),
     )

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from textual import work
 from textual.app import App
 from textual.binding import Binding
-from textual.events import Resize
+from textual.events import Event, Key, Resize
 from textual.screen import Screen
 
 from console import faults, theme
@@ -24,22 +26,37 @@ from console.appliance import Appliance
 from console.keymap import GLOBAL, bindings
 from console.picture import Picture
 from console.rows import View
-from console.screens.frame import Frame
+from console.screens.dialog import Ask, Dialog
+from console.screens.frame import Conversation, Frame
+from console.terminal import fits
+from console.watch import Watch
 from services.api import AccessRole, DraftView
-from services.errors import ApplianceError, Unable
+from services.errors import ApplianceError
 
-LEAST_WIDTH, LEAST_HEIGHT = 80, 24
-REFRESH_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-RETRY_S = 1.0
+OPENING_S = 5.0
+
+
+def _overview() -> Screen[None]:
+    from console.screens.overview import Overview
+
+    return Overview()
+
+
+def _status() -> Screen[None]:
+    from console.screens.status import StatusScreen
+
+    return StatusScreen()
 
 
 class ConsoleApp(App[int], inherit_bindings=False):
-    """The full-screen console."""
+    """The full-screen console, from the Overview on."""
 
     CSS_PATH = "style/basic.tcss"
     ENABLE_COMMAND_PALETTE = False
     ESCAPE_TO_MINIMIZE = False
     ALLOW_SELECT = False
+    MODES = {"console": _overview, "status": _status}  # noqa: RUF012 - as Textual declares it
+    DEFAULT_MODE = "console"
     BINDINGS = [  # noqa: RUF012 - as Textual declares it
         *bindings(*GLOBAL),
         *(Binding(digit, f"jump({digit})", show=False) for digit in "12345678"),
@@ -49,7 +66,6 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self,
         appliance: Appliance,
         *,
-        status_first: bool = False,
         resident: bool = False,
         plain_frames: bool = False,
     ) -> None:
@@ -59,31 +75,22 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self.register_theme(theme.BASIC)
         self.theme = theme.BASIC.name
         self.appliance = appliance
+        self.watching = Watch(appliance, self._paint)
         self.resident = resident
-        self.picture = Picture()
         self.view = View()
         """How the person likes the Overview; kept while they are elsewhere."""
         self.fault: Exception | None = None
-        self._status_first = status_first
-        self._wake = asyncio.Event()
+        self._held: list[Key] | None = None
+        """Keys typed ahead; None: they are handled at once."""
         self.set_class(plain_frames, "-ascii")
 
     # -- life -------------------------------------------------------------------------------
-
-    def get_default_screen(self) -> Screen[None]:
-        if self._status_first:
-            from console.screens.status import StatusScreen
-
-            return StatusScreen()
-        from console.screens.overview import Overview
-
-        return Overview()
 
     def on_mount(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, 128 + number)
-        self.run_worker(self._watch(), group="status", exclusive=True, exit_on_error=False)
+        self.run_worker(self.watching.run(), group="status", exclusive=True, exit_on_error=False)
 
     async def on_unmount(self) -> None:
         await self.appliance.aclose()
@@ -109,75 +116,23 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     # -- the picture ------------------------------------------------------------------------
 
-    async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        lost_at: float | None = None
-        while True:
-            try:
-                await self._read()
-                lost_at = None
-            except ApplianceError as error:
-                lost_at = lost_at or loop.time()
-                self.paint(lost=error, lost_s=loop.time() - lost_at)
-            except Exception as error:  # noqa: BLE001 - the figures go on after a fault of ours
-                faults.record(error, "reading the status")
-            pause = RETRY_S if self.picture.hurried else self.picture.refresh_s
-            if self.picture.paused:
-                await self._wake.wait()
-            else:
-                try:
-                    await asyncio.wait_for(self._wake.wait(), pause)
-                except TimeoutError:
-                    pass
-            self._wake.clear()
-
-    async def _read(self) -> None:
-        try:
-            status = await self.appliance.status()
-            if self.picture.who is None or self.picture.lost is not None:
-                self.picture = replace(self.picture, who=await self.appliance.whoami())
-                self.run_worker(self._read_draft(), group="draft", exclusive=True)
-        except ValueError as error:
-            raise Unable(
-                "The agent's answer is not understood.",
-                do="Bring console and agent to the same version.",
-            ) from error
-        self.paint(status=status, lost=None, lost_s=0.0)
-
-    async def _read_draft(self) -> None:
-        try:
-            self.draft_is(await self.appliance.draft())
-        except ApplianceError:
-            return  # the status reader says so already
+    @property
+    def picture(self) -> Picture:
+        """What is known of the appliance."""
+        return self.watching.picture
 
     def draft_is(self, draft: DraftView) -> None:
         """The pending changes are these now."""
-        self.paint(drafted=draft.edits, clashes=len(draft.clashes))
+        picture = replace(self.picture, drafted=draft.edits, clashes=len(draft.clashes))
+        self.watching.change(picture)
 
-    def paint(self, **new: Any) -> None:  # noqa: ANN401 - any field of the picture
-        """Change the picture, and show it on every screen one can see."""
-        self.picture = replace(self.picture, **new)
+    def _paint(self) -> None:
+        """Show the picture on every screen one can see."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, Frame):
+            if isinstance(screen, Frame | Dialog):
                 screen.show(self.picture)
+            if isinstance(screen, Frame):
                 break
-            if (show := getattr(screen, "show", None)) is not None:
-                show(self.picture)
-
-    def refresh_now(self) -> None:
-        """Read the status again at once."""
-        self._wake.set()
-
-    def turn_refresh(self, step: int) -> None:
-        """Slower (1) or faster (-1)."""
-        at = REFRESH_S.index(self.picture.refresh_s) + step
-        self.paint(refresh_s=REFRESH_S[max(0, min(len(REFRESH_S) - 1, at))], paused=False)
-        self._wake.set()
-
-    def pause_refresh(self) -> None:
-        """Stop the live refresh, or let it go on."""
-        self.paint(paused=not self.picture.paused)
-        self._wake.set()
 
     # -- wishes of screens --------------------------------------------------------------------
 
@@ -197,14 +152,36 @@ class ConsoleApp(App[int], inherit_bindings=False):
                 screen.say(text, style)
                 return
 
-    def ask(self, conversation: Coroutine[Any, Any, None], what: str) -> None:
+    @work(group="change", exit_on_error=False)
+    async def ask(self, conversation: Conversation, what: str) -> None:
         """Talk with the person and the appliance: runs to its end whatever screen is shown."""
-        self.run_worker(self.guarded(conversation, what), group="change", exit_on_error=False)
+        await self.guarded(conversation, what)
 
-    async def guarded(self, work: Awaitable[None], what: str) -> None:
+    def open(self, opening: Conversation, what: str) -> None:
+        """Open a screen that must ask the appliance first; keys typed meanwhile wait for it."""
+        self._held = []
+        self.ask(partial(self._released, opening), what)
+
+    async def _released(self, opening: Conversation) -> None:
+        try:
+            await asyncio.wait_for(opening(), OPENING_S)
+        except TimeoutError:
+            self.say("The agent is slow to answer; try again.")
+        finally:
+            held, self._held = self._held or [], None
+            for event in held:
+                self.post_message(event)
+
+    async def on_event(self, event: Event) -> None:
+        if self._held is not None and isinstance(event, Key) and not event.is_forwarded:
+            self._held.append(event)
+        else:
+            await super().on_event(event)
+
+    async def guarded(self, conversation: Conversation, what: str) -> None:
         """Do it; a refusal is said, a fault of ours is logged, and the console goes on."""
         try:
-            await work
+            await conversation()
         except ApplianceError as error:
             self.say(str(error))
         except Exception as error:  # noqa: BLE001 - a worker's fault must not end the console
@@ -215,7 +192,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     def leave(self) -> None:
         """Back to the screen before; asks first when something typed would be lost."""
-        self._unless_unsaved(self._pop)
+        self._unless_unsaved(self._pop, self.screen_stack[-1:])
 
     def close(self, screen: Frame) -> None:
         """Take this screen away, now or as soon as what covers it has gone."""
@@ -242,16 +219,17 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
         self._unless_unsaved(go)
 
-    def _unless_unsaved(self, go: Callable[[], None]) -> None:
-        screen = self.screen
-        if isinstance(screen, Frame) and screen.unsaved():
-            self.ask(self._discard_first(go), "asking whether to discard")
+    def _unless_unsaved(
+        self, go: Callable[[], None], leaving: Sequence[Screen[Any]] | None = None
+    ) -> None:
+        """Go, but ask first if a screen that is left (all of them: None) holds typed text."""
+        screens = self.screen_stack if leaving is None else leaving
+        if any(isinstance(screen, Frame) and screen.unsaved() for screen in screens):
+            self.ask(partial(self._discard_first, go), "asking whether to discard")
         else:
             go()
 
     async def _discard_first(self, go: Callable[[], None]) -> None:
-        from console.screens.dialog import Ask
-
         answer = await self.push_screen_wait(
             Ask(
                 "Discard what you typed?",
@@ -298,43 +276,26 @@ class ConsoleApp(App[int], inherit_bindings=False):
                 while self.screen is not below:
                     self.pop_screen()
                 return
-        if isinstance(self.screen, Frame) and self.screen.unsaved():
+        while isinstance(self.screen, Frame) and self.screen.unsaved():
             self.pop_screen()
         self.push_screen(kind())
 
     def action_log_out(self) -> None:
-        from console.screens.status import StatusScreen
-
         def go() -> None:
             self.go_home()
             self.view = View()
-            self.switch_screen(StatusScreen())
+            self.switch_mode("status")
 
         self._unless_unsaved(go)
 
     def log_in(self) -> None:
         """From the status screen to the Overview; accounts and passwords are the system's."""
-        from console.screens.overview import Overview
-
-        self.switch_screen(Overview())
+        self.switch_mode("console")
 
     def action_power(self) -> None:
-        from console.screens.dialog import Ask
+        from console.screens.power import power
 
-        self.push_screen(
-            Ask(
-                "Power",
-                [
-                    "Restart and shut down come with the appliance image.",
-                    (
-                        "This console runs on a system that is not the appliance's own, "
-                        "and leaves it alone."
-                    ),
-                ],
-                options=[("ok", "Back")],
-                default="ok",
-            )
-        )
+        self.push_screen(power())
 
     def action_repaint(self) -> None:
         self.screen.refresh(layout=True)
@@ -344,6 +305,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
             self.refresh(repaint=True)
 
 
-def fits(width: int, height: int) -> bool:
-    """Whether a terminal of that size is large enough."""
-    return width >= LEAST_WIDTH and height >= LEAST_HEIGHT
+class StatusFirst(ConsoleApp):
+    """The console of the machine's own screen: it begins before login."""
+
+    DEFAULT_MODE = "status"

@@ -131,10 +131,21 @@ GLOBAL = ("help", "menu", "review", "log_out", "power", "repaint")
 MOVES = ("up", "down", "page_up", "page_down", "first", "last")
 
 
-def bindings(*ids: str) -> list[BindingType]:
-    """Textual bindings for the keys named; each action has the key's name."""
+def bindings(*ids: str, ahead: bool = False) -> list[BindingType]:
+    """Textual bindings for the keys named; each action has the key's name.
+
+    `ahead`: acted on before the next key is handed on. What somebody types right after Down
+    belongs to the field they moved to, however busy the machine is.
+    """
     return [
-        Binding(",".join(KEYS[name].keys), name, KEYS[name].label, id=name, show=False)
+        Binding(
+            ",".join(KEYS[name].keys),
+            name,
+            KEYS[name].label,
+            id=name,
+            show=False,
+            priority=ahead,
+        )
         for name in ids
     ]
 

@@ -39,10 +39,6 @@ class LineEdit:
         kept = kept[: kept.rfind(" ") + 1]
         return LineEdit(kept + self.text[self.at :], len(kept))
 
-    def clear_before(self) -> LineEdit:
-        """Without everything before the cursor."""
-        return LineEdit(self.text[self.at :], 0)
-
     def clear_after(self) -> LineEdit:
         """Without everything from the cursor on."""
         return replace(self, text=self.text[: self.at])

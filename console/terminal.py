@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The terminal and the environment, made safe before Textual is imported.
 
-Textual reads its variables on import, and some of them load code, open connections or type
+Textual and others read variables on import; some of them load code, open connections or type
 keys: an account that reaches the console by SSH must not bring them along. What is set here
 instead makes one look of every terminal.
 """
@@ -20,6 +20,8 @@ KEPT_PREFIXES = ("LC_", "XDG_STATE_HOME", "BALLAST_", "SSH_TTY")
 VT = re.compile(r"/dev/(tty|ttyS|hvc)[0-9]+")
 """Consoles of the machine itself; others come over a network."""
 
+LEAST_WIDTH, LEAST_HEIGHT = 80, 24
+
 ESCAPE_NEAR_MS, ESCAPE_FAR_MS = 50, 250
 """How long to wait for the rest of an arrow key: a network may cut one in two."""
 
@@ -29,6 +31,7 @@ FIXED = {
     "TEXTUAL_DISABLE_KITTY_KEY": "1",
     "TEXTUAL_COLOR_SYSTEM": "standard",
     "TEXTUAL_FPS": "30",
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
 }
 
 
@@ -83,6 +86,11 @@ def speaks_utf8(environment: Mapping[str, str] = os.environ) -> bool:
         if value := environment.get(variable):
             return "utf" in value.casefold()
     return False
+
+
+def fits(width: int, height: int) -> bool:
+    """Whether a terminal of that size is large enough."""
+    return width >= LEAST_WIDTH and height >= LEAST_HEIGHT
 
 
 def clear_after() -> None:

@@ -41,8 +41,10 @@ BASIC = Theme(
 )
 
 
-def _style(foreground: str, background: str = "black", *, bold: bool = False) -> Style:
-    return Style(color=foreground, bgcolor=background, bold=bold or None)
+def _style(
+    foreground: str, background: str = "black", *, bold: bool = False, reverse: bool = False
+) -> Style:
+    return Style(color=foreground, bgcolor=background, bold=bold or None, reverse=reverse or None)
 
 
 PLAIN = _style("white")
@@ -50,8 +52,8 @@ STRONG = _style("bright_white", bold=True)
 FAINT = _style("cyan")
 TITLE = _style("bright_white", "blue", bold=True)
 HEADING = _style("yellow")
-CURSOR = _style("black", "cyan")
-"""No bold in it: bold black is grey on a console."""
+CURSOR = _style("cyan", reverse=True)
+"""Reversed, so that it is seen without colours too; not bold: bold black is grey on a console."""
 MARKED = _style("bright_yellow")
 FOOTER = _style("white", "blue")
 FOOTER_KEY = _style("bright_yellow", "blue")
@@ -63,8 +65,8 @@ BAD = _style("bright_red")
 NOTICE = _style("black", "yellow")
 ALARM = _style("bright_white", "red")
 FIELD = _style("white", "blue")
-FIELD_FOCUS = _style("black", "cyan")
-FIELD_CURSOR = _style("bright_white", "black")
+FIELD_FOCUS = _style("cyan", reverse=True)
+FIELD_CURSOR = _style("white")
 FIELD_BAD = _style("bright_white", "red")
 
 CHIPS = {

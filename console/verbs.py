@@ -48,7 +48,7 @@ def switch(overview: Overview, rows: Sequence[Row], state: ServerState) -> None:
     if not wish.targets:
         overview.say(f"Already {_DONE[state]}.", theme.WARNING)
         return
-    app.ask(_switch(overview, rows, wish), f"switching to {state.value}")
+    app.ask(lambda: _switch(overview, rows, wish), f"switching to {state.value}")
 
 
 async def _switch(overview: Overview, rows: Sequence[Row], wish: Switch) -> None:
@@ -89,7 +89,7 @@ async def _switch(overview: Overview, rows: Sequence[Row], wish: Switch) -> None
         what = done[0] if len(done) == 1 else count(len(done), "server")
         app.say(f"{what}: {_DONE[wish.state]}.", bad=False)
         app.view = overview.view.unmarked()
-    app.refresh_now()
+    app.watching.now()
 
 
 def _question(wish: Switch) -> Ask:
@@ -117,7 +117,7 @@ def new(overview: Overview) -> None:
     if row is None or row.draft is Draft.DELETED:
         ServiceForm.open_new(app)
         return
-    app.ask(_new(overview, row), "asking what to make")
+    app.ask(lambda: _new(overview, row), "asking what to make")
 
 
 async def _new(overview: Overview, row: Row) -> None:
@@ -153,7 +153,7 @@ def edit(overview: Overview, row: Row) -> None:
 def delete(overview: Overview, row: Row) -> None:
     """Put the row's deletion among the pending changes, or take it out again."""
     if overview.console_app.may():
-        overview.console_app.ask(_delete(overview, row), "deleting")
+        overview.console_app.ask(lambda: _delete(overview, row), "deleting")
 
 
 async def _delete(overview: Overview, row: Row) -> None:
@@ -206,7 +206,7 @@ async def _delete(overview: Overview, row: Row) -> None:
 
 def open_actions(overview: Overview, row: Row) -> None:
     """The menu of what one can do with the row."""
-    overview.console_app.ask(_actions(overview, row), "offering actions")
+    overview.console_app.ask(lambda: _actions(overview, row), "offering actions")
 
 
 async def _actions(overview: Overview, row: Row) -> None:

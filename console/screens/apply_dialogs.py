@@ -9,6 +9,7 @@ from textual import on
 from textual.widget import Widget
 
 from console import review
+from console.keymap import bindings
 from console.picture import Picture
 from console.screens.dialog import Dialog
 from console.widgets.buttons import Buttons
@@ -23,6 +24,8 @@ LONGEST_S = 3600
 
 class ApplyDialog(Dialog[DraftApply]):
     """Reason and countdown; None after No or Esc."""
+
+    BINDINGS = bindings("submit", "next_field", "previous_field", ahead=True)
 
     def __init__(self, plan: PlanView, changes: int) -> None:
         words = [f"{count(changes, 'change')} to apply. {review.summary(plan)}"]
@@ -46,9 +49,15 @@ class ApplyDialog(Dialog[DraftApply]):
             default="no" if self._plan.connections else "apply",
         )
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query(TextField).first().focus()
+    def begin(self) -> None:
+        super().begin()
+        self.set_focus(self.query(TextField).first())
+
+    def action_next_field(self) -> None:
+        self.focus_next()
+
+    def action_previous_field(self) -> None:
+        self.focus_previous()
 
     @on(TextField.Submitted)
     def _entered(self) -> None:
@@ -56,9 +65,13 @@ class ApplyDialog(Dialog[DraftApply]):
 
     @on(Buttons.Pressed)
     def _pressed(self, message: Buttons.Pressed) -> None:
-        if message.answer != "apply":
+        if message.answer == "apply":
+            self.action_submit()
+        else:
             self.dismiss(None)
-            return
+
+    def action_submit(self) -> None:
+        """F9 once more, or the button."""
         why, seconds = (field.value.strip() for field in self.query(TextField))
         if not seconds:
             self.dismiss(DraftApply(why=why))
@@ -67,7 +80,7 @@ class ApplyDialog(Dialog[DraftApply]):
         else:
             field = self.query(TextField).last()
             field.refuse([f"Write 1 to {LONGEST_S} seconds, or nothing for no countdown."])
-            field.focus()
+            self.set_focus(field)
 
 
 class KeepDialog(Dialog[str]):
@@ -82,9 +95,9 @@ class KeepDialog(Dialog[str]):
             default="wait",
         )
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one(Buttons).focus()
+    def begin(self) -> None:
+        super().begin()
+        self.set_focus(self.query_one(Buttons))
         self.show(self.console_app.picture)
 
     def show(self, picture: Picture) -> None:

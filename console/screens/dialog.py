@@ -37,7 +37,7 @@ _Answer = TypeVar("_Answer")
 class Dialog(ModalScreen[_Answer | None], Generic[_Answer], inherit_bindings=False):
     """A framed question; the screen below stays visible."""
 
-    BINDINGS = bindings("back", "help", "repaint", "next_field", "previous_field")
+    BINDINGS = bindings("back", "help", "repaint")
     ABOUT = "Arrows and Tab move, Enter chooses, Esc leaves everything as it is."
 
     def __init__(self, title: str, words: Sequence[str], *, alarm: bool = False) -> None:
@@ -64,9 +64,15 @@ class Dialog(ModalScreen[_Answer | None], Generic[_Answer], inherit_bindings=Fal
 
     def on_mount(self) -> None:
         self.speak(self._words)
+        self.begin()
+
+    def begin(self) -> None:
+        """The widgets are there: give one the focus."""
 
     def speak(self, words: Sequence[str], style: Style = theme.PLAIN) -> None:
         """Say this above the answers."""
+        if not self.is_attached or not self.query("#words"):
+            return  # a picture may come before the dialog has been laid out
         lines = [line for text in words for line in wrap(text, WIDTH - 2)]
         self.query_one("#words", Lines).show(
             [[], *([Segment(f" {line}", style)] for line in lines), []]
@@ -94,12 +100,6 @@ class Dialog(ModalScreen[_Answer | None], Generic[_Answer], inherit_bindings=Fal
     def action_repaint(self) -> None:
         self.console_app.action_repaint()
 
-    def action_next_field(self) -> None:
-        self.focus_next()
-
-    def action_previous_field(self) -> None:
-        self.focus_previous()
-
 
 class Ask(Dialog[str]):
     """Buttons; the answer is the pressed one's, None after Esc."""
@@ -120,9 +120,8 @@ class Ask(Dialog[str]):
     def compose_body(self) -> Iterable[Widget]:
         yield Buttons(self._options, default=self._default)
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one(Buttons).focus()
+    def begin(self) -> None:
+        self.set_focus(self.query_one(Buttons))
 
     @on(Buttons.Pressed)
     def _answered(self, message: Buttons.Pressed) -> None:
@@ -139,9 +138,8 @@ class TypeToConfirm(Dialog[bool]):
     def compose_body(self) -> Iterable[Widget]:
         yield TextField("Name", name="word", label_width=6)
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one(TextField).focus()
+    def begin(self) -> None:
+        self.set_focus(self.query_one(TextField))
 
     @on(TextField.Submitted)
     def _typed(self, message: TextField.Submitted) -> None:
@@ -175,11 +173,10 @@ class Pick(Dialog[str]):
         choices.styles.height = len(self._choices)
         yield choices
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
         choices = self.query_one("#choices", RowList)
         choices.show(self._choices)
-        choices.focus()
+        self.set_focus(choices)
 
     def on_key(self, event: Key) -> None:
         for choice in self._choices:

@@ -18,9 +18,9 @@ class DocumentScreen(TextScreen):
         super().__init__(where)
         self._number = number
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.read(self._fetch(), "reading the configuration")
+    def begin(self) -> None:
+        super().begin()
+        self.read(self._fetch, "reading the configuration")
 
     async def _fetch(self) -> None:
         appliance = self.console_app.appliance

@@ -74,17 +74,23 @@ async def subject(app: ConsoleApp, key: Key) -> Subject:
     )
 
 
+class _Fields(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """Scrolls to the focused field; the arrows are the form's."""
+
+
 class Form(Frame):
     """One object; subclasses say which and give hints."""
 
     FOOTER = ("help", "submit", "next_field", "previous_field", "back")
     KEYS = ("submit", "next_field", "previous_field", "back")
-    BINDINGS = bindings("submit", "back", "next_field", "previous_field")
+    BINDINGS = [  # noqa: RUF012 - as Textual declares it
+        *bindings("submit", "next_field", "previous_field", ahead=True),
+        *bindings("back"),
+    ]
     WITHOUT: tuple[str, ...] = ()
     """Fields that the object's key says already."""
     ROLES: tuple[AccessRole, ...] = ()
     """Who besides administrators may use it."""
-    DONE = "is among the pending changes. F7 reviews them."
 
     def __init__(self, about: Subject, title: str) -> None:
         super().__init__()
@@ -95,7 +101,7 @@ class Form(Frame):
         self._busy = False
 
     def compose_body(self) -> Iterable[Widget]:
-        with VerticalScroll(id="fields", can_focus=False):
+        with _Fields(id="fields"):
             group = ""
             for spec in self._specs:
                 if spec.group != group:
@@ -104,14 +110,14 @@ class Form(Frame):
                     yield Lines([(), (heading,)], classes="group")
                 yield self._field(spec)
         yield Lines(id="hints")
-        yield Lines(id="about", classes="line")
+        yield Lines(id="about")
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
+        super().begin()
         self._begin = self._values()
         first = next(iter(self.query(Field)), None)
         if first is not None:
-            first.focus()
+            self.set_focus(first)
 
     def crumbs(self) -> str:
         return self._title
@@ -158,7 +164,7 @@ class Form(Frame):
         if self._busy or not self.console_app.may(*self.ROLES):
             return
         self._busy = True
-        self.console_app.ask(self._submit(), "updating the pending changes")
+        self.console_app.ask(self._submit, "updating the pending changes")
 
     @on(TextField.Submitted)
     def _entered(self) -> None:
@@ -199,7 +205,11 @@ class Form(Frame):
         )
         self.console_app.draft_is(draft)
         self.console_app.close(self)
-        self.console_app.say(f"{label} {self.DONE}", bad=False)
+        self.updated(label)
+
+    def updated(self, label: str) -> None:
+        """The change is pending: tell so, where the person is now."""
+        self.console_app.say(f"{label} is among the pending changes. F7 reviews them.", bad=False)
 
     def _met(self, before: Document, after: Document) -> tuple[Problem, ...]:
         """The problems that this object brings, with paths counted from it."""
@@ -231,7 +241,7 @@ class Form(Frame):
         if rest:
             self.say(" ".join(f"{problem.what} {problem.do}" for problem in rest), theme.BAD)
         if first is not None:
-            first.focus()
+            self.set_focus(first)
         self.show(self.picture)
 
     def _fixed(self) -> Mapping[str, Any]:
@@ -271,9 +281,8 @@ class Form(Frame):
         focused = self.focused
         spec = next((s for s in self._specs if focused and s.name == focused.name), None)
         text = spec.help if spec else ""
-        self.query_one("#about", Lines).show(
-            [[Segment(fit(f" {text}", self.cells_wide), theme.FAINT)]]
-        )
+        lines = wrap(text, max(20, self.cells_wide - 2))
+        self.query_one("#about", Lines).show([[Segment(f" {line}", theme.FAINT)] for line in lines])
         self._show_hints()
 
     def _show_hints(self) -> None:

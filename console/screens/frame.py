@@ -7,12 +7,13 @@ the appliance itself.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.segment import Segment
 from rich.style import Style
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import Screen
@@ -28,6 +29,9 @@ from services.errors import Unreachable
 if TYPE_CHECKING:
     from console.app import ConsoleApp
 
+
+Conversation = Callable[[], Awaitable[None]]
+"""Something to do in a worker; begun there and not before, so that none is left half made."""
 
 NOTICE_S = 12.0
 """A sentence stays until the next one, and at least long enough to be read."""
@@ -74,13 +78,27 @@ class Frame(Screen[None], inherit_bindings=False):
         """The screen's own widgets, from top to bottom."""
         return ()
 
+    # Textual calls a handler of every base class by itself, so subclasses have these instead
+
+    def begin(self) -> None:
+        """The widgets are there: give one the focus, fetch what is needed."""
+
+    def resumed(self) -> None:
+        """Nothing covers the screen any more."""
+
     def on_mount(self) -> None:
         self.show(self.console_app.picture)
+        self.begin()
 
     def on_screen_resume(self) -> None:
         if self.done:
             self.call_later(self.console_app.close, self)
         self.show(self.console_app.picture)
+        self.resumed()
+
+    def on_screen_suspend(self) -> None:
+        # what was said is over when the person comes back
+        self.hush()
 
     def on_resize(self) -> None:
         self.show(self.picture)
@@ -124,10 +142,10 @@ class Frame(Screen[None], inherit_bindings=False):
         """What the screen is for and what it shows, in paragraphs, for the help screen."""
         return [self.ABOUT] if self.ABOUT else []
 
-    def read(self, work: Coroutine[Any, Any, None], what: str) -> None:
+    @work(group="read", exclusive=True, exit_on_error=False)
+    async def read(self, fetch: Conversation, what: str) -> None:
         """Fetch something to show; ends with the screen, and a newer fetch takes its place."""
-        guarded = self.console_app.guarded(work, what)
-        self.run_worker(guarded, group="read", exclusive=True, exit_on_error=False)
+        await self.console_app.guarded(fetch, what)
 
     def unsaved(self) -> bool:
         """Whether leaving would lose what was typed."""
@@ -152,7 +170,8 @@ class Frame(Screen[None], inherit_bindings=False):
         if not self.is_mounted:
             return
         fresh = self._notice[0] and monotonic() - self._said_at < NOTICE_S
-        text, style = self._notice if fresh else self.resting_words()
+        resting = ("", theme.PLAIN) if self.LIVE and self.picture.silent else self.resting_words()
+        text, style = self._notice if fresh else resting
         line = [Segment(fit(f" {text}", self.cells_wide), style)] if text else []
         self.query_one("#notice", Lines).show([line])
 

@@ -23,12 +23,11 @@ class HelpScreen(TextScreen):
         super().__init__("Help")
         self._about = about
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
+        super().begin()
         self.set_lines(self._explained(self.cells_wide - 4))
 
     def on_resize(self) -> None:
-        super().on_resize()
         self.set_lines(self._explained(self.cells_wide - 4))
 
     def crumbs(self) -> str:

@@ -28,7 +28,7 @@ class InterfaceForm(Form):
             about = await subject(app, objects.interface_key(name))
             app.push_screen(InterfaceForm(about, f"Local Configuration > Network > {name}"))
 
-        app.ask(go(), "opening the form")
+        app.open(go, "opening the form")
 
     def hints(self) -> list[str]:
         return [COUNTDOWN]

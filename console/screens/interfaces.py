@@ -40,9 +40,9 @@ class InterfacesScreen(Frame):
             empty=[Segment(" No network card is known.", theme.PLAIN)],
         )
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.cards.focus()
+    def begin(self) -> None:
+        super().begin()
+        self.set_focus(self.cards)
 
     @property
     def cards(self) -> RowList[InterfaceStatus]:

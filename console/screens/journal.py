@@ -23,12 +23,12 @@ class JournalScreen(TextScreen):
         super().__init__(f"Logs > Journal > {label}" if label else "Logs > Journal")
         self._label = label
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
+        super().begin()
         self.action_refresh()
 
     def action_refresh(self) -> None:
-        self.read(self._fetch(), "reading the journal")
+        self.read(self._fetch, "reading the journal")
 
     async def _fetch(self) -> None:
         entries = await self.console_app.appliance.journal(LIMIT)

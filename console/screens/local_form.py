@@ -27,7 +27,7 @@ class LocalForm(Form):
             about = await subject(app, objects.LOCAL)
             app.push_screen(LocalForm(about, "Local Configuration > Hostname, DNS and gateways"))
 
-        app.ask(go(), "opening the form")
+        app.open(go, "opening the form")
 
     def hints(self) -> list[str]:
         return [COUNTDOWN]

@@ -65,11 +65,11 @@ class MenuScreen(Frame):
     def compose_body(self) -> Iterable[Widget]:
         yield RowList[tuple[int, Item]](_paint, key=lambda row: row[0], id="items")
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
+        super().begin()
         items = self.query_one("#items", RowList)
         items.show(list(enumerate(self._menu.items, 1)))
-        items.focus()
+        self.set_focus(items)
 
     def crumbs(self) -> str:
         return self._crumbs

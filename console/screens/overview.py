@@ -56,12 +56,15 @@ class Overview(Frame):
         yield TextField("Filter", name="filter", label_width=8)
         yield Lines(id="totals", classes="line")
 
-    def on_mount(self) -> None:
-        field = self.query_one(TextField)
-        field.set_class(not self.view.words, "hidden")
-        field.set_text(self.view.words)
-        super().on_mount()
-        self.table.focus()
+    def begin(self) -> None:
+        super().begin()
+        self.query_one(TextField).add_class("hidden")
+        self.set_focus(self.table)
+
+    def resumed(self) -> None:
+        # after a log-out the filter is gone
+        self.query_one(TextField).set_text(self.view.words)
+        super().resumed()
 
     @property
     def table(self) -> RowList[Row]:
@@ -153,7 +156,7 @@ class Overview(Frame):
     def action_filter(self) -> None:
         field = self.query_one(TextField)
         field.remove_class("hidden")
-        field.focus()
+        self.set_focus(field)
 
     @on(TextField.Changed)
     def _filtered(self) -> None:
@@ -161,28 +164,28 @@ class Overview(Frame):
 
     @on(TextField.Submitted)
     def _typed(self) -> None:
-        self.table.focus()
+        self.set_focus(self.table)
 
     def action_back(self) -> None:
         """Nothing is before home: Esc takes the filter and the marks away."""
         field = self.query_one(TextField)
         field.set_text("")
         field.add_class("hidden")
-        self.table.focus()
+        self.set_focus(self.table)
         self.see(replace(self.view, words="", marked=frozenset()))
         self.show(self.picture)
 
     def action_refresh(self) -> None:
-        self.console_app.refresh_now()
+        self.console_app.watching.now()
 
     def action_pause(self) -> None:
-        self.console_app.pause_refresh()
+        self.console_app.watching.pause()
 
     def action_slower(self) -> None:
-        self.console_app.turn_refresh(1)
+        self.console_app.watching.turn(1)
 
     def action_faster(self) -> None:
-        self.console_app.turn_refresh(-1)
+        self.console_app.watching.turn(-1)
 
     # -- doing --------------------------------------------------------------------------------
 

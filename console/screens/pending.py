@@ -60,13 +60,13 @@ class PendingScreen(Frame):
         )
         yield RowList[tuple[int, TextLine]](_paint_line, key=lambda row: row[0], id="lines")
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.edits.focus()
+    def begin(self) -> None:
+        super().begin()
+        self.set_focus(self.edits)
         self.action_refresh()
 
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
+    def resumed(self) -> None:
+        super().resumed()
         if self._review is not None:
             self.action_refresh()
 
@@ -95,22 +95,24 @@ class PendingScreen(Frame):
     # -- reading ------------------------------------------------------------------------------
 
     def action_refresh(self) -> None:
-        self.read(self._fetch(), "reviewing the pending changes")
+        self.read(self._fetch, "reviewing the pending changes")
 
     async def _fetch(self) -> None:
         appliance = self.console_app.appliance
         found = await appliance.review()
         self._document = (await appliance.document()).document if found.draft.clashes else None
-        self._review = found
+        first, self._review = self._review is None, found
         self.console_app.draft_is(found.draft)
-        self._show_review()
+        self._show_review(first=first)
 
-    def _show_review(self) -> None:
+    def _show_review(self, *, first: bool = False) -> None:
         if self._review is None or not self.is_attached:
             return
         edits = self._review.draft.edits
         self.edits.styles.height = max(1, min(MOST_EDITS_SHOWN, len(edits)))
         self.edits.show(edits)
+        if first and (clashing := [n for n, edit in enumerate(edits) if self._clashes(edit)]):
+            self.edits.move_to(clashing[0])
         self._show_lines()
         self.show(self.picture)
 
@@ -136,7 +138,7 @@ class PendingScreen(Frame):
             self._show_lines()
 
     def action_details(self) -> None:
-        (self.text if self.focused is self.edits else self.edits).focus()
+        self.set_focus(self.text if self.focused is self.edits else self.edits)
 
     @on(RowList.Chosen)
     def _open(self) -> None:
@@ -167,7 +169,7 @@ class PendingScreen(Frame):
         if self._window_open:
             self.action_keep()
         elif self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(self._apply(), "applying")
+            self.console_app.ask(self._apply, "applying")
 
     async def _apply(self) -> None:
         app = self.console_app
@@ -212,7 +214,7 @@ class PendingScreen(Frame):
     async def _done(self, applied: Applied) -> None:
         app = self.console_app
         self._applied = applied
-        app.refresh_now()
+        app.watching.now()
         self.action_refresh()
         if applied.confirm is None:
             app.say(f"Applied: revision {applied.revision} runs.", bad=False)
@@ -221,11 +223,11 @@ class PendingScreen(Frame):
 
     def action_keep(self) -> None:
         if self._window_open and self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(self._ask_to_keep(), "confirming")
+            self.console_app.ask(self._ask_to_keep, "confirming")
 
     def action_undo(self) -> None:
         if self._window_open and self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(self._undo(), "rolling back")
+            self.console_app.ask(self._undo, "rolling back")
 
     async def _ask_to_keep(self) -> None:
         app = self.console_app
@@ -237,19 +239,19 @@ class PendingScreen(Frame):
             await self._undo()
         else:
             self.say("It still waits: F9 asks again.", theme.WARNING)
-        app.refresh_now()
+        app.watching.now()
 
     async def _undo(self) -> None:
         applied = await self.console_app.appliance.rollback()
         self.console_app.say(f"Rolled back: revision {applied.revision} runs.", bad=False)
-        self.console_app.refresh_now()
+        self.console_app.watching.now()
         self.action_refresh()
 
     # -- discarding ---------------------------------------------------------------------------
 
     def action_discard(self) -> None:
         if (edit := self.edits.current) is not None and self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(self._drop(edit), "discarding a change")
+            self.console_app.ask(lambda: self._drop(edit), "discarding a change")
 
     async def _drop(self, edit: Edit) -> None:
         app = self.console_app
@@ -260,7 +262,7 @@ class PendingScreen(Frame):
 
     def action_discard_all(self) -> None:
         if self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(self._discard_all(), "discarding all changes")
+            self.console_app.ask(self._discard_all, "discarding all changes")
 
     async def _discard_all(self) -> None:
         app = self.console_app
@@ -289,7 +291,7 @@ class PendingScreen(Frame):
         if edit is None or not self._clashes(edit):
             self.say("This change does not clash with anybody's.", theme.WARNING)
         elif self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(self._keep_mine(edit), "keeping a change")
+            self.console_app.ask(lambda: self._keep_mine(edit), "keeping a change")
 
     async def _keep_mine(self, edit: Edit) -> None:
         app = self.console_app
@@ -308,7 +310,7 @@ class PendingScreen(Frame):
         if edit is None or not self._clashes(edit):
             self.say("This change does not clash with anybody's.", theme.WARNING)
         elif self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(self._drop(edit), "taking theirs")
+            self.console_app.ask(lambda: self._drop(edit), "taking theirs")
 
     def _paint_edit(self, edit: Edit, width: int, chosen: bool) -> list[Segment]:
         clash = self._clashes(edit)

@@ -37,9 +37,9 @@ class RevisionsScreen(Frame):
         yield Lines([(Segment(heading, theme.HEADING),)], classes="line")
         yield RowList[RevisionInfo](self._paint, key=lambda info: info.number, id="revisions")
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.listed.focus()
+    def begin(self) -> None:
+        super().begin()
+        self.set_focus(self.listed)
         self.action_refresh()
 
     @property
@@ -48,7 +48,7 @@ class RevisionsScreen(Frame):
         return self.query_one("#revisions", RowList)
 
     def action_refresh(self) -> None:
-        self.read(self._fetch(), "reading the revisions")
+        self.read(self._fetch, "reading the revisions")
 
     async def _fetch(self) -> None:
         self.listed.show(await self.console_app.appliance.revisions())
@@ -60,7 +60,7 @@ class RevisionsScreen(Frame):
     def action_roll_back(self) -> None:
         info = self.listed.current
         if info is not None and self.console_app.may():
-            self.console_app.ask(self._roll_back(info), "rolling back")
+            self.console_app.ask(lambda: self._roll_back(info), "rolling back")
 
     async def _roll_back(self, info: RevisionInfo) -> None:
         appliance = self.console_app.appliance
@@ -85,7 +85,7 @@ class RevisionsScreen(Frame):
             return
         applied = await appliance.rollback(info.number, why=f"back to revision {info.number}")
         self.say(f"Revision {applied.revision} runs: the same as {info.number}.", theme.GOOD)
-        self.console_app.refresh_now()
+        self.console_app.watching.now()
         self.listed.show(await appliance.revisions())
 
     def _paint(self, info: RevisionInfo, width: int, chosen: bool) -> list[Segment]:

@@ -32,7 +32,7 @@ class ServerForm(Form):
                 about = with_default(about, port=port_ranges(owner.ports)[0][0])
             app.push_screen(ServerForm(about, f"Layer 7 - New real server in {name}"))
 
-        app.ask(go(), "opening the form")
+        app.open(go, "opening the form")
 
     @staticmethod
     def open(app: ConsoleApp, service: int, server: int) -> None:
@@ -42,7 +42,7 @@ class ServerForm(Form):
             about = await subject(app, objects.server_key(service, server))
             app.push_screen(ServerForm(about, f"Layer 7 - Real server {about.label}"))
 
-        app.ask(go(), "opening the form")
+        app.open(go, "opening the form")
 
     def hints(self) -> list[str]:
         if self.value_of("weight").strip() == "0":

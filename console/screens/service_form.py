@@ -6,8 +6,9 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from console import fields, objects
+from console import fields, objects, theme
 from console.screens.form import Form, Subject, subject
+from console.screens.overview import Overview
 
 if TYPE_CHECKING:
     from console.app import ConsoleApp
@@ -33,7 +34,7 @@ class ServiceForm(Form):
             about = await subject(app, objects.service_key(fresh_id()))
             app.push_screen(ServiceForm(about, "Layer 7 - New virtual service"))
 
-        app.ask(go(), "opening the form")
+        app.open(go, "opening the form")
 
     @staticmethod
     def open(app: ConsoleApp, service: int) -> None:
@@ -43,7 +44,14 @@ class ServiceForm(Form):
             about = await subject(app, objects.service_key(service))
             app.push_screen(ServiceForm(about, f"Layer 7 - Virtual service {about.label}"))
 
-        app.ask(go(), "opening the form")
+        app.open(go, "opening the form")
+
+    def updated(self, label: str) -> None:
+        super().updated(label)
+        home = self.console_app.screen_stack[0]
+        if self.subject.before is None and isinstance(home, Overview):
+            home.point_at(self.subject.key.ids)
+            home.say(f"{label} is among the pending changes. n adds its servers.", theme.GOOD)
 
     def hints(self) -> list[str]:
         if self.subject.before is None:

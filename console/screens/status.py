@@ -11,14 +11,14 @@ from collections.abc import Iterable
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.binding import Binding
 from textual.widget import Widget
 
 from console import theme
-from console.glyphs import fit
+from console.glyphs import bar, fit
 from console.keymap import bindings
 from console.picture import Picture
 from console.screens.frame import Frame
-from console.widgets import bars
 from console.widgets.lines import Lines
 from console.wording import count, duration
 from services.api import Health, InterfaceStatus, NodeStatus, Status
@@ -34,14 +34,17 @@ class StatusScreen(Frame):
     KEYS = ("log_in", "power", "quit", "repaint")
     ABOUT = "What this appliance is, how it does and how to reach it. F2 logs in."
     LIVE = True
-    BINDINGS = bindings("log_in", "quit")
+    BINDINGS = [  # noqa: RUF012 - as Textual declares it
+        *bindings("log_in", "quit", "review"),
+        *(Binding(digit, "jump", show=False) for digit in "12345678"),
+    ]
 
     def compose_body(self) -> Iterable[Widget]:
         yield Lines(id="facts", classes="body")
 
     def show_body(self, picture: Picture) -> None:
         if picture.status is not None:
-            self.query_one("#facts", Lines).show(facts(picture.status, self.cells_wide))
+            self.query_one("#facts", Lines).show(facts(picture.status))
 
     def action_log_in(self) -> None:
         self.console_app.log_in()
@@ -52,14 +55,14 @@ class StatusScreen(Frame):
         else:
             self.app.exit(0)
 
-    def action_jump(self, number: int) -> None:
+    def action_jump(self) -> None:
         self.say("F2 logs in first.", theme.WARNING)
 
     def action_review(self) -> None:
         self.say("F2 logs in first.", theme.WARNING)
 
 
-def facts(status: Status, width: int) -> _Words:
+def facts(status: Status) -> _Words:
     """Everything the screen says, line by line."""
     node = status.node
     lines: _Words = [
@@ -72,7 +75,8 @@ def facts(status: Status, width: int) -> _Words:
         _fact("Host name", node.hostname),
         _fact("Revision", str(node.revision)),
         _fact("Up", duration(node.uptime_s)),
-        [*_label("Load"), *bars.gauges(node, width - 18)],
+        _fact("CPU", f"{bar(node.cpu_pct, 20)} {node.cpu_pct:.0f}%"),
+        _fact("Memory", f"{bar(node.memory_pct, 20)} {node.memory_pct:.0f}%"),
         [],
     ]
     for number, card in enumerate(node.interfaces):

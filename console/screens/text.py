@@ -43,11 +43,11 @@ class TextScreen(Frame):
         )
         yield TextField("Filter", name="filter", label_width=8)
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
+        super().begin()
         self.query_one(TextField).add_class("hidden")
         self.set_lines(self._all)
-        self.text.focus()
+        self.set_focus(self.text)
 
     @property
     def text(self) -> RowList[tuple[int, TextLine]]:
@@ -72,7 +72,7 @@ class TextScreen(Frame):
     def action_filter(self) -> None:
         field = self.query_one(TextField)
         field.remove_class("hidden")
-        field.focus()
+        self.set_focus(field)
 
     def action_back(self) -> None:
         field = self.query_one(TextField)
@@ -81,7 +81,7 @@ class TextScreen(Frame):
             return
         field.set_text("")
         field.add_class("hidden")
-        self.text.focus()
+        self.set_focus(self.text)
 
     @on(TextField.Changed)
     def _filtered(self) -> None:
@@ -90,7 +90,7 @@ class TextScreen(Frame):
 
     @on(TextField.Submitted)
     def _typed(self) -> None:
-        self.text.focus()
+        self.set_focus(self.text)
 
 
 def _paint(row: tuple[int, TextLine], width: int, chosen: bool) -> list[Segment]:

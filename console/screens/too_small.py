@@ -9,6 +9,7 @@ from textual.events import Key
 from textual.screen import Screen
 
 from console import theme
+from console.terminal import fits
 from console.widgets.lines import Lines
 
 
@@ -19,8 +20,6 @@ class TooSmall(Screen[None], inherit_bindings=False):
         yield Lines([(Segment("terminal too small: 80x24 needed", theme.WARNING),)])
 
     def on_screen_resume(self) -> None:
-        from console.app import fits
-
         if fits(*self.app.size):
             self.app.pop_screen()
 

@@ -52,7 +52,7 @@ def _pair(node: NodeStatus) -> list[Segment]:
     ]
     match node.link:
         case "no peer":
-            pieces += [Segment(" Link  no peer", theme.FAINT)]
+            pieces += [Segment("Link no peer", theme.FAINT)]
         case "up":
             pieces += [Segment("[Link] up", theme.GOOD)]
         case "down":
@@ -69,24 +69,29 @@ def _lamp(word: str, style: Style, *, lit: bool) -> list[Segment]:
 
 
 def _waiting(picture: Picture, room: int) -> list[Segment]:
+    words, style = _urgent(picture)
+    text = next((word for word in words if len(word) + 3 <= room), "")
+    if not text:
+        return [Segment(" " * max(1, room), theme.PLAIN)]
+    return [Segment(" " * (room - len(text) - 2), theme.PLAIN), Segment(f" {text} ", style)]
+
+
+def _urgent(picture: Picture) -> tuple[tuple[str, ...], Style]:
+    """What waits for the person, in words of falling length."""
     confirm = picture.status.node.confirm if picture.status else None
     if picture.lost is not None:
-        text, style = "no answer from the agent", theme.ALARM
-    elif confirm is not None:
-        text, style = f"confirm within {confirm.seconds_left} s: F7", theme.NOTICE
-    elif picture.clashes:
-        text, style = f"{count(picture.clashes, 'pending clash', 'es')}: F7 review", theme.ALARM
-    elif picture.drafted:
-        text, style = f"{count(len(picture.drafted), 'change')} pending: F7 review", theme.NOTICE
-    elif picture.paused:
-        text, style = "refresh paused: p resumes", theme.NOTICE
-    else:
-        return [Segment(" " * max(1, room), theme.PLAIN)]
-    shown = f" {text} "[: max(0, room - 1)]
-    return [
-        Segment(" " * max(1, room - len(shown)), theme.PLAIN),
-        Segment(shown, style),
-    ]
+        return ("no answer from the agent", "no answer"), theme.ALARM
+    if confirm is not None:
+        return (f"keep within {confirm.seconds_left} s? F7", "keep? F7"), theme.NOTICE
+    if picture.clashes:
+        told = count(picture.clashes, "pending clash", "es")
+        return (f"{told}: F7 review", "clash: F7"), theme.ALARM
+    if number := len(picture.drafted):
+        told = f"{count(number, 'change')} pending: F7"
+        return (f"{told} review", told, f"{number}: F7"), theme.NOTICE
+    if picture.paused:
+        return ("refresh paused: p resumes", "paused"), theme.NOTICE
+    return (), theme.PLAIN
 
 
 def gauges(node: NodeStatus, width: int) -> list[Segment]:

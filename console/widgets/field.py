@@ -85,18 +85,20 @@ class Field(Widget, can_focus=True):
     def _first_line(self, width: int) -> list[Segment]:
         name = theme.BAD if self._errors else theme.STRONG if self.has_focus else theme.PLAIN
         sign = "!" if self._errors else ">" if self.has_focus else " "
-        room = width - self._label_width - 3
+        room = max(4, width - self._label_width - 3)
         hint = self._hint if width >= HINT_FROM else ""
-        if hint:
-            room = max(20, min(34, room - len(hint) - 1))
         pieces = [
             Segment(f"{sign} {fit(self.title, self._label_width)} ", name),
-            *self.body(max(4, room)),
+            *self.body(self._body_width(room)),
         ]
         used = sum(len(piece.text) for piece in pieces)
         if hint and width - used > 4:
             pieces.append(Segment(" " + fit(hint, width - used - 1), theme.FAINT))
         return pieces
+
+    def _body_width(self, room: int) -> int:
+        """How much of the room beside its name the value takes."""
+        return room
 
     def _error_lines(self, width: int) -> list[str]:
         indent = " " * (self._label_width + 3)
@@ -135,6 +137,9 @@ class TextField(Field):
     def set_text(self, text: str) -> None:
         """Put this text there, as if it had been typed."""
         self._become(LineEdit.of(text))
+
+    def _body_width(self, room: int) -> int:
+        return room if room < HINT_FROM - LABEL_WIDTH - 3 else max(34, room * 2 // 3)
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         return character is not None and character.isprintable()
@@ -185,7 +190,7 @@ class TextField(Field):
             case "delete":
                 return edit.delete()
             case "ctrl+u":
-                return edit.clear_before()
+                return LineEdit()
             case "ctrl+k":
                 return edit.clear_after()
             case "ctrl+w":

@@ -13,7 +13,7 @@ from console.rows import Draft, Order, Row, View
 from console.wording import duration, rate, short
 
 CONNS, RATE, MODE = 8, 8, 10
-WIDE = ((9, "Total"), (6, "Check"), (5, "Since"))
+WIDE = ((9, "Total"), (6, "Check"), (6, "Since"))
 """Columns added from 100 cells on."""
 _FIXED = 1 + theme.CHIP_WIDTH + 1 + 1 + 1 + MODE + CONNS + 1 + RATE
 

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading the appliance again and again, and going on when it is silent for a while.
+
+There is one reader and it waits for its answer, so a slow agent is asked less often instead
+of more. An agent that restarts closes nothing: the picture says how long it has been silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from console import faults
+from console.appliance import Appliance
+from console.picture import Picture
+from services.errors import ApplianceError, Unable
+
+REFRESH_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+RETRY_S = 1.0
+"""While nobody answers, and while a countdown runs."""
+
+
+class Watch:
+    """Keeps the picture, and tells when it has changed."""
+
+    def __init__(self, appliance: Appliance, tell: Callable[[], None]) -> None:
+        self._appliance = appliance
+        self._tell = tell
+        self._wake = asyncio.Event()
+        self._lost_at: float | None = None
+        self.picture = Picture()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._step(loop)
+            pause = RETRY_S if self.picture.hurried else self.picture.refresh_s
+            if self.picture.paused:
+                await self._wake.wait()
+            else:
+                try:
+                    await asyncio.wait_for(self._wake.wait(), pause)
+                except TimeoutError:
+                    pass
+            self._wake.clear()
+
+    async def _step(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            await self._read()
+            self._lost_at = None
+        except ApplianceError as error:
+            now = loop.time()
+            self._lost_at = now if self._lost_at is None else self._lost_at
+            self.change(replace(self.picture, lost=error, lost_s=now - self._lost_at))
+        except Exception as error:  # noqa: BLE001 - the figures go on after a fault of ours
+            faults.record(error, "reading the status")
+
+    async def _read(self) -> None:
+        new = self.picture.who is None or self.picture.lost is not None
+        try:
+            status = await self._appliance.status()
+            who = await self._appliance.whoami() if new else self.picture.who
+        except ValueError as error:
+            raise Unable(
+                "The agent's answer is not understood.",
+                do="Bring console and agent to the same version.",
+            ) from error
+        self.change(replace(self.picture, status=status, who=who, lost=None, lost_s=0.0))
+        if new:
+            # after the figures are on the screen: a draft brings a whole document with it
+            draft = await self._appliance.draft()
+            self.change(replace(self.picture, drafted=draft.edits, clashes=len(draft.clashes)))
+
+    def change(self, picture: Picture) -> None:
+        """The picture is this from now on."""
+        self.picture = picture
+        self._tell()
+
+    def now(self) -> None:
+        """Read again at once."""
+        self._wake.set()
+
+    def turn(self, step: int) -> None:
+        """Read less often (1) or more often (-1)."""
+        at = REFRESH_S.index(self.picture.refresh_s) + step
+        pace = REFRESH_S[max(0, min(len(REFRESH_S) - 1, at))]
+        self.change(replace(self.picture, refresh_s=pace, paused=False))
+        self._wake.set()
+
+    def pause(self) -> None:
+        """Stop reading, or go on."""
+        self.change(replace(self.picture, paused=not self.picture.paused))
+        self._wake.set()

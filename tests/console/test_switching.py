@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Halt, drain, online: they count what they drop, offer the milder way and default to No."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.api import AccessRole
+from services.errors import ApplyFailed
+from services.model import Document, ServerState
+from tests.console.stage import stage
+from tests.fakes import scenes
+from tests.fakes.scenes import FTP, RDS, WEB
+
+
+def state(document: Document, service: int, server: int) -> ServerState:
+    return next(
+        found.state
+        for owner in document.cluster.layer7
+        if owner.id == service
+        for found in owner.servers
+        if found.id == server
+    )
+
+
+async def test_halting_tells_how_many_connections_it_drops_and_the_default_is_no() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("down", "h")
+        await on.see("Halt web1 in VIP web-http?", "402 connections now are dropped at once.")
+        await on.press("enter")
+        await on.see("Nothing was changed.")
+        assert fake.calls == []
+
+
+async def test_halt_happens_at_once_and_without_a_draft() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("down", "h")
+        await on.see("Yes, halt")
+        await on.press("y")
+        await on.see("web-http/web1: halted.")
+        assert state(fake.running, WEB, 1) is ServerState.HALT
+        assert fake.calls == ["set_server"]
+        assert "HALT" in on.line("web1 ")
+
+
+async def test_the_milder_choice_drains_instead() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("down", "h")
+        await on.see("Drain instead")
+        await on.press("left", "enter")
+        await on.see("web-http/web1: draining.")
+        assert state(fake.running, WEB, 1) is ServerState.DRAIN
+
+
+async def test_draining_drops_nothing_and_says_so() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("down", "d")
+        await on.see("No connection is dropped.", "402 connections now may end by themselves.")
+        await on.press("y")
+        await on.see("web-http/web1: draining.")
+
+
+async def test_online_brings_a_halted_server_back() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press(*["down"] * 7, "o")
+        await on.see("Bring online rds3 in VIP rds?")
+        await on.press("y")
+        await on.see("rds/rds3: online.")
+        assert state(fake.running, RDS, 6) is ServerState.ONLINE
+
+
+async def test_a_service_row_means_all_its_servers_with_their_sum() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("h")
+        await on.see("Halt 3 servers of VIP web-http?", "1204 connections now are dropped")
+        await on.press("escape")
+        await on.see("Nothing was changed.")
+
+
+async def test_the_last_healthy_server_needs_the_services_name_typed() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press(*["down"] * 5, "h")
+        await on.see("Halt rds1 in VIP rds?")
+        await on.press("y")
+        await on.see("no healthy real server answers for rds", "Type rds to go on")
+        await on.type("web")
+        await on.press("enter")
+        await on.see("This is not rds; nothing was done.")
+        assert fake.calls == []
+        await on.press("ctrl+u")
+        await on.type("rds")
+        await on.press("enter")
+        await on.see("rds/rds1: halted.")
+        assert state(fake.running, RDS, 4) is ServerState.HALT
+
+
+async def test_draining_the_last_healthy_server_asks_as_well_and_escape_leaves_it() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press(*["down"] * 5, "d")
+        await on.see("Yes, drain")
+        await on.press("y")
+        await on.see("Type rds to go on")
+        await on.press("escape")
+        await on.see("Nothing was changed.")
+        assert fake.calls == []
+
+
+async def test_marked_rows_are_switched_together() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("down", "space", "space", "d")
+        await on.see("Drain 2 marked servers?", "803 connections now may end")
+        await on.press("y")
+        await on.see("2 servers: draining.")
+        assert state(fake.running, WEB, 1) is state(fake.running, WEB, 2) is ServerState.DRAIN
+        await on.gone("marked")
+
+
+async def test_what_is_in_that_state_already_is_left_alone() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("end", "d")
+        await on.see("Already draining.")
+        assert state(fake.running, FTP, 8) is ServerState.DRAIN
+        assert fake.calls == []
+
+
+async def test_a_refusal_of_the_appliance_is_told_with_its_remedy() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        fake.refusal = ApplyFailed("HAProxy did not take it.", do="Look in its log.")
+        await on.press("down", "h")
+        await on.see("Yes, halt")
+        await on.press("y")
+        await on.see("HAProxy did not take it. Look in its log.")
+
+
+@pytest.mark.parametrize("key", ["h", "d", "o"])
+async def test_a_viewer_is_told_that_the_account_may_only_look(key: str) -> None:
+    fake = scenes.small(role=AccessRole.VIEWER, user="guest")
+    async with stage(fake) as on:
+        await on.press("down", key)
+        await on.see("The account guest may look, but not do that.")
+        assert fake.calls == []
+
+
+async def test_an_operator_may_drain_but_not_edit() -> None:
+    fake = scenes.small(role=AccessRole.OPERATOR, user="night")
+    async with stage(fake) as on:
+        await on.press("down", "e")
+        await on.see("The account night may look, but not do that.")
+        await on.press("d")
+        await on.see("Yes, drain")
+        await on.press("y")
+        await on.see("web-http/web1: draining.")
+
+
+async def test_the_action_menu_of_a_row_offers_its_verbs_with_their_letters() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("down", "enter")
+        await on.see("web-http/web1", "h  Halt", "d  Drain", "x  Delete")
+        await on.press("down", "down", "enter")
+        await on.see("Halt web1 in VIP web-http?")
+        await on.press("escape")
+        await on.see("Nothing was changed.")
+        await on.press("enter")
+        await on.see("o  Online")
+        await on.press("d")
+        await on.see("Drain web1 in VIP web-http?")
