@@ -33,7 +33,7 @@ RELOADS = 20
 CONNECTIONS = 100_000
 CONTROL_FAILS = 100
 SERVERS = 3
-LONGEST_S = 100
+LONGEST_S = 150
 """For each of the two loads."""
 PAUSE_S = 0.5
 """Between two restarts: as long as an apply is under way, about."""

@@ -24,11 +24,11 @@ from tests.bench.results import Formula, Result
 from tests.lab import Lab
 from tests.lab.layout import VIP
 
-PAIRS = 12
-LOAD_S = 1.6
+LOAD_S = 1.3
 SERVERS = 3
 HAND_PORT = 81
 KEPT, ONE_EACH = "kept", "one each"
+PAIRS = {KEPT: 20, ONE_EACH: 6}
 
 
 def by_hand(admin: Path, document: Document) -> str:
@@ -84,12 +84,12 @@ def measure() -> Sequence[Result]:
         generated = lab.folder / "run" / "haproxy" / "admin.sock"
         written = start_by_hand(lab, document)
         found = {}
-        for way in (KEPT, ONE_EACH):
+        for way, pairs in PAIRS.items():
             sides = (
                 Side(f"http://{VIP}/", host_worker(lab, generated)),
                 Side(f"http://{VIP}:{HAND_PORT}/", host_worker(lab, written)),
             )
-            for pair in range(PAIRS):
+            for pair in range(pairs):
                 for side in sides if pair % 2 else sides[::-1]:
                     side.take(lab, keep_alive=way == KEPT)
             found[way] = sides
