@@ -25,6 +25,7 @@ from typing import Protocol
 from services.command import run
 from services.drivers.haproxy_answers import (
     Processes,
+    Worker,
     connections_from,
     knobs_from,
 )
@@ -254,14 +255,14 @@ class MasterHaproxy:
         self._folder.write_state(carried(states, listing.servers))
         mark = self._log.mark()
         answer = await self._workers.reload(timeout_s=RELOAD_S)
-        if answer.startswith("Success=0") or not await self._replaced(before):
+        worker = None if answer.startswith("Success=0") else await self._replacement(before)
+        if worker is None:
             words = listing.named(self._log.told(answer) or self._log.since(mark))
             raise Unable(
                 f"HAProxy refuses to load the configuration and goes on with the old one: {words}",
                 do=remedy(words),
             )
         self._workers.replaced = before.workers
-        worker, _ = await self._workers.told()
         if worker.fingerprint != fingerprint:
             raise Unable(
                 "HAProxy has loaded another configuration than the one meant.",
@@ -284,21 +285,36 @@ class MasterHaproxy:
                         do=remedy(words),
                     )
 
-    async def _replaced(self, before: Processes) -> bool:
-        """Wait for the master to be done: True if there is a new worker, False if it kept the old.
+    async def _replacement(self, before: Processes) -> Worker | None:
+        """The new worker as soon as it answers; None if the master kept the old one.
 
-        The new worker serves a little earlier, but until the master is done the old one
-        takes connections as well, with the old configuration.
+        By then it has told the old one to take no more connections. Only the master knows of
+        a failure, but it is busy with itself for longer: so both are asked.
         """
+        kept = asyncio.create_task(self._kept(before))
         pause = Pause(RELOAD_S, longest_s=MASTER_POLL_S)
+        try:
+            while await pause.again():
+                worker = await self._workers.other_than(before.workers)
+                if worker is not None:
+                    return worker
+                if kept.done() and kept.result():
+                    return None
+            return None
+        finally:
+            kept.cancel()
+
+    async def _kept(self, before: Processes) -> bool:
+        """Whether the master kept the old worker; a question waits until it is done."""
+        pause = Pause(RELOAD_S)
         while await pause.again():
             with suppress(Unable):
                 now = await self._workers.processes()
                 if now.failed > before.failed:
-                    return False
-                if now.worker not in {0, before.worker}:
                     return True
-        return False
+                if now.worker not in {0, before.worker}:
+                    return False
+        return True
 
     async def set_servers(self, knobs: Mapping[ServerKey, ServerKnobs]) -> None:
         """Change weights, halt and bring back, at once; a halt cuts the server's connections."""

@@ -92,6 +92,15 @@ class Workers:
                     do="Restart HAProxy if it stays.",
                 )
 
+    async def other_than(self, old: Collection[int]) -> Worker | None:
+        """The worker that serves, if it is none of `old`; asked once."""
+        try:
+            info = await ask(self._admin, "show info", timeout_s=ANSWER_S)
+        except Unreachable:
+            return None
+        worker = worker_from(info) if info else None
+        return worker if worker and worker.pid not in old else None
+
     async def reload(self, *, timeout_s: float) -> str:
         """Tell the master to load its file anew; what it says, which up to 2.6 is nothing."""
         try:

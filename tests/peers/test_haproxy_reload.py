@@ -242,6 +242,7 @@ async def test_source_ip_persistence_survives_reloads_and_a_rename_of_the_servic
         await eventually(lambda: _may_teach(plane), within_s=12)
         for after in (document(first, ANOTHER), document(renamed), document(with_ipv6)):
             await plane.load(after)
+            await eventually(lambda: plane.told("show table vs7"), lambda said: "used:2" in said)
             # the one first that a worker who knows nothing would send to the other server
             for source in (OTHER_CLIENT, CLIENT):
                 assert await who(3, source=source) == {chosen[source]}
