@@ -8,7 +8,6 @@ addresses, so ports are fixed and nothing can meet anybody else's.
 from __future__ import annotations
 
 import asyncio
-import functools
 import tempfile
 import time
 from collections import Counter
@@ -36,11 +35,9 @@ _T = TypeVar("_T")
 def alone(test: Callable[[], Awaitable[object]]) -> Callable[[], None]:
     """Run a coroutine test in a network namespace of its own."""
 
-    @functools.wraps(test)
     def run() -> None:
         inside(_with_addresses, test, timeout_s=60)
 
-    del run.__wrapped__  # type: ignore[attr-defined]  # else pytest takes it for the coroutine
     return run
 
 
