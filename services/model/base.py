@@ -12,6 +12,7 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, TypeAlias
 
@@ -91,10 +92,23 @@ def _printable(value: object) -> str:
     return value
 
 
+PARSED = 16_384
+"""Addresses remembered as they were read: most of a document is what it was before."""
+
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 
 
 def _address(value: object) -> Address:
+    # by the exact type, because a cache takes a text and its equal for the same
+    return _address_of(value) if type(value) is str else _judged(value)
+
+
+@lru_cache(maxsize=PARSED)
+def _address_of(text: str) -> Address:
+    return _judged(text)
+
+
+def _judged(value: object) -> Address:
     if isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address):
         found: Address = value
     else:

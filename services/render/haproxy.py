@@ -15,6 +15,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -45,11 +46,11 @@ FD_LIMIT = 262_144
 """Most open files of one worker, so 131,000 connections: HAProxy reserves memory for each,
 some 64 MB for a million, and a system may allow a billion."""
 
-EXPIRE_MAX_MIN = 35_791
-"""HAProxy counts a table's expiry in 31 bits of milliseconds: 24.8 days."""
-
 DESCRIPTION = "ballast-"
 """What the fingerprint is written behind, in the worker's description."""
+
+CACHED = 5000
+"""Services whose section is kept: most changes change one and leave all others as they were."""
 
 _UNSEALED = "ballast-unsealed"
 _ENV = Environment(
@@ -141,35 +142,63 @@ def haproxy_wanted(document: Document, place: Place) -> HaproxyWanted:
     ids += [server.id for service in wanted for server in service.servers]
     if not all(ids):
         raise ValueError("an object without an id was rendered")
-    knobs = {
-        (service.id, server.id): knobs_of(server)
-        for service in wanted
-        for server in service.servers
-    }
-    services = [_service(service, knobs) for service in wanted]
+    sections = [_section(service) for service in wanted]
     page = f"{PAGE_ADDRESS}:{PAGE_PORT}"
-    text = _ENV.get_template("haproxy.cfg.j2").render(
+    head = _ENV.get_template("haproxy.cfg.j2").render(
         place=place,
         accounts=[place.account] if place.account else [],
         description=_UNSEALED,
         peer=PEER,
         fd_limit=FD_LIMIT,
-        peer_sections=[PEER] if any(service.tables for service in services) else [],
-        services=services,
-        page_binds=[page] if any(page in service.fallbacks for service in services) else [],
+        peer_sections=[PEER] if any(section.tables for section in sections) else [],
+    )
+    tail = _ENV.get_template("page.cfg.j2").render(
+        page_binds=[page] if any(page in section.fallbacks for section in sections) else [],
         page_type="text/html; charset=utf-8",
         page=_PAGE,
     )
-    unsealed = text.encode()
-    lasting = _LABEL.sub(b"", _KNOBS.sub(b"", unsealed))
-    fingerprint = hashlib.sha256(lasting).hexdigest()[:16]
+    first, last = head.encode(), tail.encode()
+    unsealed = b"".join((first, *(section.text for section in sections), last))
+    lasting = (_lasting(first), *(section.lasting for section in sections), _lasting(last))
+    fingerprint = hashlib.sha256(b"".join(lasting)).hexdigest()[:16]
     sealed = unsealed.replace(_UNSEALED.encode(), f"{DESCRIPTION}{fingerprint}".encode(), 1)
     return HaproxyWanted(
         config=File(str(place.config), sealed, 0o640),
         fingerprint=fingerprint,
-        servers=knobs,
+        servers={key: knobs for section in sections for key, knobs in section.knobs},
         running=bool(wanted),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """One service, rendered."""
+
+    text: bytes
+    lasting: bytes
+    """`text` without what changes at run time."""
+    knobs: tuple[tuple[ServerKey, ServerKnobs], ...]
+    tables: bool
+    fallbacks: tuple[str, ...]
+
+
+@lru_cache(maxsize=CACHED)
+def _section(service: VirtualService) -> _Section:
+    """One service, rendered; of a document in which one was changed, only that one is."""
+    knobs = {(service.id, server.id): knobs_of(server) for server in service.servers}
+    written = _service(service, knobs)
+    text = _ENV.get_template("service.cfg.j2").render(service=written, peer=PEER).encode()
+    return _Section(
+        text=text,
+        lasting=_lasting(text),
+        knobs=tuple(knobs.items()),
+        tables=bool(written.tables),
+        fallbacks=written.fallbacks,
+    )
+
+
+def _lasting(text: bytes) -> bytes:
+    return _LABEL.sub(b"", _KNOBS.sub(b"", text))
 
 
 def knobs_of(server: RealServer) -> ServerKnobs:
@@ -183,9 +212,7 @@ def knobs_of(server: RealServer) -> ServerKnobs:
 def _service(service: VirtualService, knobs: Mapping[ServerKey, ServerKnobs]) -> _Service:
     http = service.mode is Mode.HTTP
     cookie = _Cookie(service.cookie_name, service.cookie_max_idle_min, service.cookie_max_life_h)
-    table = _Table(
-        service.persistence_table_size, min(service.persistence_timeout_min, EXPIRE_MAX_MIN)
-    )
+    table = _Table(service.persistence_table_size, service.persistence_timeout_min)
     fallback = service.fallback_address
     return _Service(
         id=service.id,

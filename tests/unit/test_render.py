@@ -34,7 +34,6 @@ from services.model import (
     VirtualService,
 )
 from services.render import Place, haproxy_wanted, system_files
-from services.render.haproxy import EXPIRE_MAX_MIN
 from services.render.quote import haq
 from tests.strategies import documents
 
@@ -123,7 +122,7 @@ def _service(service: VirtualService) -> Iterator[list[str]]:
         yield ["cookie", service.cookie_name, "insert", "indirect", "nocache", "httponly", *times]
     if service.persistence is Persistence.SOURCE_IP:
         size = service.persistence_table_size
-        minutes = min(service.persistence_timeout_min, EXPIRE_MAX_MIN)
+        minutes = service.persistence_timeout_min
         table = ["size", str(size), "expire", f"{minutes}m", "peers", "ballast"]
         yield ["stick-table", "type", "ipv6", *table]
         yield ["stick", "on", "src"]
