@@ -71,12 +71,13 @@ def log_to(target: Path | None) -> None:
 
 
 def log_file(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Where the log goes without a system log: `$XDG_STATE_HOME/ballast/console.log`."""
+    """Where the log goes without a system log; None: there is one, or no place at all."""
     if SYSLOG.exists():
         return None
-    state = environment.get("XDG_STATE_HOME")
-    base = Path(state) if state else Path(environment.get("HOME") or "/tmp", ".local", "state")  # noqa: S108
-    return base / "ballast" / "console.log"
+    if state := environment.get("XDG_STATE_HOME"):
+        return Path(state, "ballast", "console.log")
+    home = environment.get("HOME")
+    return Path(home, ".local", "state", "ballast", "console.log") if home else None
 
 
 def record(error: BaseException, doing: str) -> None:

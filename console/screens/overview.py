@@ -44,6 +44,10 @@ class Overview(Frame):
     BINDINGS = bindings(*VERBS, "back")
     LIVE = True
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._pointed: rows.RowKey | None = None
+
     def compose_body(self) -> Iterable[Widget]:
         yield Lines(id="gauges", classes="line")
         yield Lines(id="heading", classes="line")
@@ -82,10 +86,15 @@ class Overview(Frame):
         self._show_rows()
 
     def point_at(self, key: rows.RowKey) -> None:
-        """Put the cursor on that row, if it is shown."""
+        """Put the cursor on that row, now or when it comes."""
+        self._pointed = key
+        self._point()
+
+    def _point(self) -> None:
         keys = [row.key for row in self.table.rows]
-        if key in keys:
-            self.table.move_to(keys.index(key))
+        if self._pointed in keys:
+            self.table.move_to(keys.index(self._pointed), tell=False)
+            self._pointed = None
 
     def show_body(self, picture: Picture) -> None:
         if picture.status is None:
@@ -118,6 +127,7 @@ class Overview(Frame):
             return
         found = rows.rows_of(self.picture.status.services, self.view, self.picture.drafted)
         self.table.show(found)
+        self._point()
         self._show_notice()
 
     def _paint(self, row: Row, width: int, chosen: bool) -> list[Segment]:

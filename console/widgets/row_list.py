@@ -89,8 +89,8 @@ class RowList(ScrollView, Generic[_Row], can_focus=True, inherit_bindings=False)
         if resized or not self._visible(at):
             self._reveal()
 
-    def move_to(self, index: int) -> None:
-        """Put the cursor on the row, or on the nearest there is."""
+    def move_to(self, index: int, *, tell: bool = True) -> None:
+        """Put the cursor on the row, or on the nearest there is; `tell` posts `Moved`."""
         at = max(0, min(index, len(self._rows) - 1))
         if at == self._cursor:
             return
@@ -98,7 +98,8 @@ class RowList(ScrollView, Generic[_Row], can_focus=True, inherit_bindings=False)
         self.refresh_line(before)
         self.refresh_line(at)
         self._reveal()
-        self.post_message(self.Moved(at))
+        if tell:
+            self.post_message(self.Moved(at))
 
     def repaint(self) -> None:
         """Draw the visible lines again if they look different now."""

@@ -39,12 +39,7 @@ async def opened(on: Stage, title: str) -> None:
 
 
 async def answered(on: Stage, before: str) -> None:
-    await on.until(
-        lambda: on.text() != before,
-        lambda: (
-            f"a dead key\n{before}\n{on.app.screen_stack} {on.app.screen._notice} {on.app._held}"
-        ),
-    )
+    await on.until(lambda: on.text() != before, lambda: f"a dead key\n{before}")
 
 
 @pytest.mark.parametrize("number", range(2, 9))
@@ -53,7 +48,7 @@ async def test_a_digit_anywhere_opens_that_item_and_each_line_of_it_answers(numb
         await on.press(str(number))
         await opened(on, GUIDE[number - 1])
         menu = on.text()
-        lines = sum(1 for line in menu.splitlines() if line[2:3].isdigit())
+        lines = sum(1 for line in menu.splitlines() if line[:2] == "  " and line[2:3].isdigit())
         assert lines >= 2
         for line in range(1, lines + 1):
             await on.press(str(line))
