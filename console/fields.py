@@ -232,7 +232,7 @@ def _hint(name: str, info: FieldInfo, kind: Kind) -> str:
         return f"{least}-{most}{unit}"
     longest = next((m.max_length for m in info.metadata if isinstance(m, MaxLen)), None)
     if kind is Kind.LIST and longest:
-        return f"up to {longest}, with commas"
+        return f"up to {longest}, commas"
     return ""
 
 

@@ -114,7 +114,7 @@ class Frame(Screen[None], inherit_bindings=False):
         if not self.is_mounted:
             return
         width = self.cells_wide
-        self.query_one("#title", Lines).show([bars.title(picture, self.crumbs(), width)])
+        self.query_one("#title", Lines).show([self.title_bar(picture, width)])
         self.query_one("#status", Lines).show([bars.status(picture, width)])
         self.query_one("#footer", Lines).show([bars.footer(self.footer(), width)])
         silent = self.LIVE and picture.silent
@@ -133,6 +133,10 @@ class Frame(Screen[None], inherit_bindings=False):
     def crumbs(self) -> str:
         """Where one is."""
         return self.CRUMBS
+
+    def title_bar(self, picture: Picture, width: int) -> list[Segment]:
+        """The first line."""
+        return bars.title(picture, self.crumbs(), width)
 
     def footer(self) -> tuple[str, ...]:
         """Names of the keys in the footer, as they apply now."""

@@ -58,7 +58,7 @@ class PendingScreen(Frame):
             id="edits",
             empty=[Segment(" No change is pending.", theme.PLAIN)],
         )
-        yield RowList[tuple[int, TextLine]](_paint_line, key=lambda row: row[0], id="lines")
+        yield RowList[tuple[int, TextLine]](self._paint_line, key=lambda row: row[0], id="lines")
 
     def begin(self) -> None:
         super().begin()
@@ -314,14 +314,16 @@ class PendingScreen(Frame):
 
     def _paint_edit(self, edit: Edit, width: int, chosen: bool) -> list[Segment]:
         clash = self._clashes(edit)
-        style = theme.CURSOR if chosen else theme.BAD if clash else theme.PLAIN
+        style = theme.BAD if clash else theme.PLAIN
+        if chosen:
+            style = theme.CURSOR if self.focused is self.edits else theme.STRONG
         kind = {"VirtualService": "virtual service", "RealServer": "real server"}.get(
             Key(edit.key).model.__name__, "this unit"
         )
         text = f" {review.sign(edit)} {fit(edit.label or edit.key, 40)} {fit(kind, 16)}"
         return [Segment(fit(text + (" clashes" if clash else ""), width), style)]
 
-
-def _paint_line(row: tuple[int, TextLine], width: int, chosen: bool) -> list[Segment]:
-    text, style = row[1]
-    return [Segment(fit(f"{'>' if chosen else ' '}{text}", width), style)]
+    def _paint_line(self, row: tuple[int, TextLine], width: int, chosen: bool) -> list[Segment]:
+        text, style = row[1]
+        mark = ">" if chosen and self.focused is self.text else " "
+        return [Segment(fit(mark + text, width), style)]

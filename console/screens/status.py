@@ -19,6 +19,7 @@ from console.glyphs import bar, fit
 from console.keymap import bindings
 from console.picture import Picture
 from console.screens.frame import Frame
+from console.widgets import bars
 from console.widgets.lines import Lines
 from console.wording import count, duration
 from services.api import Health, InterfaceStatus, NodeStatus, Status
@@ -45,6 +46,9 @@ class StatusScreen(Frame):
     def show_body(self, picture: Picture) -> None:
         if picture.status is not None:
             self.query_one("#facts", Lines).show(facts(picture.status))
+
+    def title_bar(self, picture: Picture, width: int) -> list[Segment]:
+        return bars.title(picture, self.CRUMBS, width, named=False)
 
     def action_log_in(self) -> None:
         self.console_app.log_in()

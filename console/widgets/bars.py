@@ -19,10 +19,10 @@ FOOTER_PAIRS = 8
 """More do not fit on 80 columns."""
 
 
-def title(picture: Picture, crumbs: str, width: int) -> list[Segment]:
-    """Hostname, where one is, and who one is."""
+def title(picture: Picture, crumbs: str, width: int, *, named: bool = True) -> list[Segment]:
+    """Hostname, where one is, and (`named`) who one is."""
     host = picture.status.node.hostname if picture.status else "ballast"
-    who = picture.who.user if picture.who else ""
+    who = picture.who.user if picture.who and named else ""
     left = f" {host}  {crumbs}"
     room = max(0, width - len(who) - 2)
     return [Segment(fit(left, room) + " " + fit(who, width - room - 1), theme.TITLE)]

@@ -119,6 +119,12 @@ class RowList(ScrollView, Generic[_Row], can_focus=True, inherit_bindings=False)
         self._measure()
         self._reveal()
 
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
     def action_up(self) -> None:
         self.move_to(self._cursor - 1)
 
