@@ -128,11 +128,14 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     def _paint(self) -> None:
         """Show the picture on every screen one can see."""
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, Frame | Dialog):
-                screen.show(self.picture)
-            if isinstance(screen, Frame):
-                break
+        try:
+            for screen in reversed(self.screen_stack):
+                if isinstance(screen, Frame | Dialog):
+                    screen.show(self.picture)
+                if isinstance(screen, Frame):
+                    break
+        except Exception as error:  # noqa: BLE001 - as for any other fault in drawing
+            self._handle_exception(error)
 
     # -- wishes of screens --------------------------------------------------------------------
 

@@ -82,7 +82,9 @@ def draft_name(terminal: str) -> str:
 
 def speaks_utf8(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether frames may be drawn with lines; else with `+-|`."""
-    for variable in ("LC_ALL", "LC_CTYPE", "LANG"):
+    # Python sets this one by itself where the locale is C, so there it says nothing
+    coerced = environment.get("LC_CTYPE") == "C.UTF-8"
+    for variable in ("LC_ALL", "LANG") if coerced else ("LC_ALL", "LC_CTYPE", "LANG"):
         if value := environment.get(variable):
             return "utf" in value.casefold()
     return False

@@ -48,13 +48,16 @@ class RowList(ScrollView, Generic[_Row], can_focus=True, inherit_bindings=False)
         empty: Sequence[Segment] = (),
         id: str | None = None,
     ) -> None:
-        """`paint(row, width, under_cursor)` draws a row; `key` tells rows apart over time."""
+        """`paint(row, width, under_cursor)` draws a row; `key` tells rows apart over time;
+        `empty` stands there when it was shown no rows.
+        """
         super().__init__(id=id)
         self._paint = paint
         self._key = key
         self._empty = tuple(empty)
         self._rows: Sequence[_Row] = ()
         self._cursor = 0
+        self._told = False
         self._drawn: dict[int, tuple[Segment, ...]] = {}
 
     @property
@@ -75,7 +78,8 @@ class RowList(ScrollView, Generic[_Row], can_focus=True, inherit_bindings=False)
     def show(self, rows: Sequence[_Row]) -> None:
         """Show these rows; the cursor stays with its row as long as that is there."""
         held = self._key(self._rows[self._cursor]) if self._rows else None
-        resized = len(rows) != len(self._rows)
+        resized = len(rows) != len(self._rows) or not self._told
+        self._told = True
         self._rows = rows
         at = min(self._cursor, max(0, len(rows) - 1))
         if rows and held is not None and self._key(rows[at]) != held:
@@ -109,7 +113,7 @@ class RowList(ScrollView, Generic[_Row], can_focus=True, inherit_bindings=False)
         width = self.scrollable_content_region.width
         index = y + self.scroll_offset.y
         if index >= len(self._rows):
-            line = self._empty if index == 0 else ()
+            line = self._empty if index == 0 and self._told else ()
             return Strip(line).adjust_cell_length(width, self.rich_style)
         pieces = self._pieces(index)
         self._drawn[index] = pieces

@@ -218,7 +218,13 @@ def test_the_machines_own_screens_are_known_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("variables", "utf8"),
-    [({"LANG": "C.UTF-8"}, True), ({"LANG": "C"}, False), ({}, False), ({"LC_ALL": "C"}, False)],
+    [
+        ({"LANG": "C.UTF-8"}, True),
+        ({"LANG": "C"}, False),
+        ({}, False),
+        ({"LC_ALL": "C"}, False),
+        ({"LC_CTYPE": "C.UTF-8", "LANG": "C"}, False),
+    ],
 )
 def test_frames_are_drawn_with_lines_only_where_the_terminal_speaks_utf8(
     variables: dict[str, str], utf8: bool
