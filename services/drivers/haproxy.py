@@ -58,9 +58,10 @@ JUDGE_S = 30.0
 SETTLE_S = 1.0
 """A knob is turned within a millisecond; it is read back until then, and for so long at most."""
 
-COUNTED_S = 1.0
-"""An apply looks twice, and printing statistics takes HAProxy longer than all else it is
-asked, so live connections counted within this time are not counted again."""
+COUNTED_S = 5.0
+"""Printing statistics takes HAProxy longer than all else it is asked, so live connections
+counted within this time are not counted again: soon enough for a plan's "so many are dropped",
+and most applies need not wait for it."""
 
 SERVERS = "show stat -1 4 -1"
 EVERYTHING = "show stat -1 7 -1"
