@@ -1,217 +1,382 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every appliance does for its console: the scripted one, and the agent on its socket.
+"""What every appliance does behind `services.client.Client`'s methods, scripted or real.
 
-The scripted appliance stands in for the agent in every test of a screen, so both answer
-these cases alike. A case begins with one service `web` of two servers and an empty draft.
+Run here on the scripted appliance that the console's tests use, and in
+`tests/peers/test_appliance_contract.py` on the agent behind its socket: a screen tested
+against the one then works against the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
-from services.api import AccessRole, ApplyRequest, DraftApply, Edit, Health, KnobRequest
-from services.client import Client
+from console.appliance import Appliance
+from services.api import (
+    AccessRole,
+    ApplyRequest,
+    DraftApply,
+    Edit,
+    Effect,
+    Health,
+    KnobRequest,
+    Status,
+)
 from services.draft import objects
 from services.errors import ConfigInvalid, EditConflict, NotFound, Refused
-from services.model import Document, ServerState
+from services.model import Document, RealServer, ServerState, VirtualService
 from tests.fakes.appliance import ScriptedAppliance
-from tests.lab import Lab
+from tests.lab.agent import first_document
+from tests.lab.layout import Layout
 
-Appliance = Client | ScriptedAppliance
-Case = Callable[[Appliance], Awaitable[None]]
-CASES: list[Case] = []
-
-WEB, WEB1 = "layer7/7", "layer7/7/1"
-BEGINNING = Document.model_validate(
-    {
-        "cluster": {
-            "layer7": [
-                {
-                    "id": 7,
-                    "label": "web",
-                    "addresses": ["192.168.2.100"],
-                    "ports": "80",
-                    "servers": [
-                        {"id": 1, "label": "web1", "address": "192.168.2.101", "port": 80},
-                        {"id": 2, "label": "web2", "address": "192.168.2.102", "port": 80},
-                    ],
-                }
-            ]
-        }
-    }
-)
+WITHIN_S = 15
+NEW_SERVICE, NEW_SERVER = 1_999_000_001, 1_999_000_002
 
 
-def case(function: Case) -> Case:
-    CASES.append(function)
-    return function
+def base() -> Document:
+    """The document every test begins with."""
+    tree = first_document(Layout(servers=3, spares=0))
+    tree["cluster"]["layer7"][0]["id"] = 71
+    for number, server in enumerate(tree["cluster"]["layer7"][0]["servers"]):
+        server["id"] = 711 + number
+    return Document.model_validate(tree)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-async def test_as_scripted(case: Case) -> None:
-    await case(ScriptedAppliance(running=BEGINNING))
+@pytest.fixture
+def appliance() -> Appliance:
+    return ScriptedAppliance(running=base(), clock=time.time)
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with Lab(servers=2, spares=0) as lab:
-        lab.start_agent(first={})
-        yield lab
+SERVICE, SERVER = "layer7/71", "layer7/71/711"
 
 
-@pytest.mark.needs("root", "netns", "haproxy")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-async def test_as_the_agent(case: Case, lab: Lab) -> None:
-    client = Client(lab.socket)
-    try:
-        await client.discard()
-        if (await client.status()).node.confirm is not None:
-            await client.rollback()
-        await client.apply(ApplyRequest(document=BEGINNING))
-        await case(client)
-    finally:
-        await client.aclose()
+async def bare(appliance: Appliance, key: str) -> dict[str, Any]:
+    return objects((await appliance.document()).document)[key]
 
 
-def edit(document: Document, key: str, **fields: object) -> Edit:
-    before = objects(document)[key]
-    return Edit(key=key, before=before, after={**before, **fields})
+async def change(appliance: Appliance, key: str, **fields: object) -> Edit:
+    """An edit of the object as it runs now."""
+    before = await bare(appliance, key)
+    return Edit(key=key, before=before, after=before | fields, label=str(fields.get("label", "")))
 
 
-def commented(document: Document, comment: str) -> Document:
-    local = document.local.model_copy(update={"domain": comment})
-    return document.model_copy(update={"local": local})
+def with_label(document: Document, label: str) -> Document:
+    tree = document.model_dump(mode="json")
+    tree["cluster"]["layer7"][0]["label"] = label
+    return Document.model_validate(tree)
 
 
-@case
-async def the_account_that_owns_it_may_do_everything(appliance: Appliance) -> None:
-    assert (await appliance.whoami()).role is AccessRole.ADMIN
+async def eventually(probe: Callable[[], Awaitable[bool]]) -> None:
+    give_up_at = time.monotonic() + WITHIN_S
+    while not await probe():
+        assert time.monotonic() < give_up_at
+        await asyncio.sleep(0.05)
 
 
-@case
-async def a_draft_is_planned_applied_and_then_empty(appliance: Appliance) -> None:
-    before = await appliance.document()
-    await appliance.edit(edit(before.document, WEB, max_connections=500))
-    review = await appliance.review()
-    assert [found.key for found in review.draft.edits] == [WEB]
-    assert review.plan is not None
-    assert "reload HAProxy" in [change.what for change in review.plan.changes]
-    assert "max_connections: 500" in review.plan.diff
-    applied = await appliance.apply_draft(DraftApply(why="less"))
-    after = await appliance.document()
-    assert applied.revision == after.info.number == before.info.number + 1
-    assert after.document.cluster.layer7[0].max_connections == 500
-    assert (await appliance.draft()).edits == ()
+async def seen(appliance: Appliance, good: Callable[[Status], bool]) -> None:
+    async def probe() -> bool:
+        return good(await appliance.status())
+
+    await eventually(probe)
 
 
-@case
-async def an_edit_can_be_dropped_and_a_draft_discarded(appliance: Appliance) -> None:
-    document = (await appliance.document()).document
-    await appliance.edit(edit(document, WEB, ports="8080"))
-    await appliance.edit(edit(document, WEB1, weight=5))
-    assert [found.key for found in (await appliance.drop_edit(WEB)).edits] == []
-    await appliance.edit(edit(document, WEB1, weight=5))
+def new_objects() -> tuple[Edit, Edit]:
+    service = VirtualService.model_validate(
+        {"id": NEW_SERVICE, "label": "shop", "addresses": ["192.168.2.110"], "ports": "8080"}
+    ).model_dump(mode="json", exclude={"servers"})
+    server = RealServer.model_validate(
+        {"id": NEW_SERVER, "label": "shop1", "address": "192.168.2.101", "port": 80}
+    ).model_dump(mode="json")
+    return (
+        Edit(key=f"layer7/{NEW_SERVICE}", before=None, after=service, label="shop"),
+        Edit(key=f"layer7/{NEW_SERVICE}/{NEW_SERVER}", before=None, after=server, label="shop1"),
+    )
+
+
+# ------------------------------------------------------------------------------------- looking
+
+
+async def test_it_says_who_is_asking_and_what_they_may_do(appliance: Appliance) -> None:
+    who = await appliance.whoami()
+    assert who.user
+    assert who.role is AccessRole.ADMIN
+    assert who.draft
+
+
+async def test_status_document_and_revisions_agree(appliance: Appliance) -> None:
+    status, document = await appliance.status(), await appliance.document()
+    newest = (await appliance.revisions())[0]
+    assert status.node.revision == document.info.number == newest.number
+    assert [service.label for service in status.services] == ["web"]
+    assert [server.label for server in status.services[0].servers] == ["web1", "web2", "web3"]
+    assert status.node.hostname == document.document.local.hostname
+    stored = await appliance.revision(newest.number)
+    assert stored.document == document.document
+
+
+async def test_revisions_come_newest_first_and_unknown_ones_are_not_found(
+    appliance: Appliance,
+) -> None:
+    await appliance.apply(ApplyRequest(document=with_label(base(), "web2nd"), why="to see"))
+    numbers = [info.number for info in await appliance.revisions()]
+    assert numbers == sorted(numbers, reverse=True)
+    assert (await appliance.revisions())[0].why == "to see"
+    with pytest.raises(NotFound):
+        await appliance.revision(1_000_000)
+
+
+# ------------------------------------------------------------------------------------- drafts
+
+
+async def test_an_empty_draft_is_the_running_document(appliance: Appliance) -> None:
+    draft = await appliance.draft()
+    assert (draft.edits, draft.problems, draft.clashes) == ((), (), ())
+    assert draft.document == (await appliance.document()).document
+    assert draft.base == (await appliance.status()).node.revision
+
+
+async def test_an_edit_changes_the_draft_and_not_what_runs(appliance: Appliance) -> None:
+    edit = await change(appliance, SERVICE, label="shop")
+    draft = await appliance.edit(edit)
+    assert draft.edits == (edit,)
+    assert draft.document is not None
+    assert draft.document.cluster.layer7[0].label == "shop"
+    assert len(draft.document.cluster.layer7[0].servers) == 3
+    assert (await appliance.document()).document.cluster.layer7[0].label == "web"
+    assert await appliance.draft() == draft
+
+
+async def test_a_second_edit_goes_on_from_the_first_and_coming_back_is_none(
+    appliance: Appliance,
+) -> None:
+    first = await change(appliance, SERVICE, label="one")
+    await appliance.edit(first)
+    assert first.after is not None
+    two = first.after | {"label": "two"}
+    draft = await appliance.edit(Edit(key=SERVICE, before=first.after, after=two))
+    assert [(edit.before, edit.after) for edit in draft.edits] == [(first.before, two)]
+    draft = await appliance.edit(Edit(key=SERVICE, before=two, after=first.before))
+    assert draft.edits == ()
+
+
+async def test_new_objects_keep_the_ids_their_console_picked(appliance: Appliance) -> None:
+    service, server = new_objects()
+    await appliance.edit(service)
+    draft = await appliance.edit(server)
+    assert draft.document is not None
+    last = draft.document.cluster.layer7[-1]
+    assert (last.id, last.servers[0].id) == (NEW_SERVICE, NEW_SERVER)
+    await appliance.apply_draft(DraftApply())
+    last = (await appliance.document()).document.cluster.layer7[-1]
+    assert (last.id, last.servers[0].id) == (NEW_SERVICE, NEW_SERVER)
+
+
+async def test_dropping_a_service_drops_its_servers_and_leaves_the_rest(
+    appliance: Appliance,
+) -> None:
+    service, server = new_objects()
+    await appliance.edit(service)
+    await appliance.edit(server)
+    await appliance.edit(await change(appliance, SERVER, weight=7))
+    draft = await appliance.drop_edit(service.key)
+    assert [edit.key for edit in draft.edits] == [SERVER]
     assert (await appliance.discard()).edits == ()
-    with pytest.raises(Refused, match="nothing to apply"):
-        await appliance.apply_draft(DraftApply())
 
 
-@case
-async def a_draft_that_breaks_a_rule_says_so_and_is_not_applied(appliance: Appliance) -> None:
-    before = await appliance.document()
-    view = await appliance.edit(edit(before.document, WEB, addresses=["192.168.2.21"]))
-    assert [problem.path[-2:] for problem in view.problems] == [("addresses", 0)]
+async def test_deleting_a_service_takes_its_servers_along(appliance: Appliance) -> None:
+    edit = Edit(key=SERVICE, before=await bare(appliance, SERVICE), after=None)
+    draft = await appliance.edit(edit)
+    assert draft.document is not None
+    assert draft.document.cluster.layer7 == ()
+
+
+async def test_problems_are_listed_with_paths_and_nothing_of_the_draft_is_lost(
+    appliance: Appliance,
+) -> None:
+    edit = await change(appliance, SERVICE, addresses=["192.168.2.21"])
+    draft = await appliance.edit(edit)
+    assert [problem.path for problem in draft.problems] == [
+        ("cluster", "layer7", 0, "addresses", 0)
+    ]
     assert (await appliance.review()).plan is None
     with pytest.raises(ConfigInvalid):
         await appliance.apply_draft(DraftApply())
-    assert (await appliance.document()) == before
-    assert len((await appliance.draft()).edits) == 1
+    assert (await appliance.draft()).edits == (edit,)
 
 
-@case
-async def an_object_changed_underneath_clashes_and_the_edit_is_kept(appliance: Appliance) -> None:
-    document = (await appliance.document()).document
-    await appliance.edit(edit(document, WEB1, weight=5))
-    await appliance.set_server(7, 1, KnobRequest(weight=9))
-    with pytest.raises(EditConflict) as caught:
+async def test_applying_a_draft_empties_it_and_makes_a_revision(appliance: Appliance) -> None:
+    before = (await appliance.status()).node.revision
+    await appliance.edit(await change(appliance, SERVICE, label="shop"))
+    applied = await appliance.apply_draft(DraftApply(why="ticket 7"))
+    assert applied.revision == before + 1
+    assert applied.confirm is None
+    assert (await appliance.draft()).edits == ()
+    newest = (await appliance.revisions())[0]
+    assert (newest.number, newest.why) == (applied.revision, "ticket 7")
+    with pytest.raises(Refused):
         await appliance.apply_draft(DraftApply())
-    assert [clash.key for clash in caught.value.clashes] == [WEB1]
-    view = await appliance.draft()
-    assert [found.after and found.after["weight"] for found in view.edits] == [5]
-    assert view.document is None
 
 
-@case
-async def a_drained_server_shows_so_and_keeps_its_weight(appliance: Appliance) -> None:
-    await appliance.set_server(7, 1, KnobRequest(state=ServerState.DRAIN))
-    [service] = (await appliance.status()).services
-    assert service.servers[0].health is Health.DRAIN
-    await appliance.set_server(7, 1, KnobRequest(state=ServerState.ONLINE))
-    web1 = (await appliance.document()).document.cluster.layer7[0].servers[0]
-    assert (web1.state, web1.weight) == (ServerState.ONLINE, 100)
-
-
-@case
-async def a_server_nobody_knows_is_not_found(appliance: Appliance) -> None:
-    with pytest.raises(NotFound):
-        await appliance.set_server(7, 99, KnobRequest(weight=9))
-
-
-@case
-async def a_document_made_from_another_revision_is_refused(appliance: Appliance) -> None:
-    before = await appliance.document()
-    old = before.info.number - 1
+async def test_the_same_object_changed_by_somebody_else_is_a_clash(appliance: Appliance) -> None:
+    mine = await change(appliance, SERVICE, label="mine")
+    await appliance.edit(mine)
+    await appliance.apply(ApplyRequest(document=with_label(base(), "theirs")))
+    draft = await appliance.draft()
+    assert draft.document is None
+    assert [clash.key for clash in draft.clashes] == [SERVICE]
+    assert "label" in draft.clashes[0].what
+    assert draft.edits == (mine,)
     with pytest.raises(EditConflict):
-        await appliance.apply(ApplyRequest(document=before.document, base=old))
-    assert await appliance.document() == before
+        await appliance.apply_draft(DraftApply())
+    theirs = await bare(appliance, SERVICE)
+    draft = await appliance.edit(mine.model_copy(update={"before": theirs}))
+    assert draft.clashes == ()
+    await appliance.apply_draft(DraftApply())
+    assert (await bare(appliance, SERVICE))["label"] == "mine"
 
 
-@case
-async def a_window_holds_others_off_and_goes_back_on_request(appliance: Appliance) -> None:
-    before = await appliance.document()
-    wish = ApplyRequest(document=commented(before.document, "new.example"), confirm_s=60)
-    applied = await appliance.apply(wish)
+async def test_another_object_changed_by_somebody_else_is_none(appliance: Appliance) -> None:
+    await appliance.edit(await change(appliance, SERVER, weight=7))
+    await appliance.apply(ApplyRequest(document=with_label(base(), "theirs")))
+    assert (await appliance.draft()).clashes == ()
+    await appliance.apply_draft(DraftApply())
+    assert (await bare(appliance, SERVER))["weight"] == 7
+    assert (await bare(appliance, SERVICE))["label"] == "theirs"
+
+
+# ------------------------------------------------------------------------------------- plans
+
+
+async def test_a_plan_for_what_runs_is_empty(appliance: Appliance) -> None:
+    running = (await appliance.document()).document
+    plan = await appliance.plan(ApplyRequest(document=running))
+    assert (plan.changes, plan.diff, plan.connections) == ((), "", 0)
+    assert plan.effect is Effect.NONE
+
+
+async def test_a_new_label_needs_a_reload_and_a_weight_does_not(appliance: Appliance) -> None:
+    await appliance.edit(await change(appliance, SERVER, weight=7))
+    review = await appliance.review()
+    assert review.plan is not None
+    assert review.plan.effect is Effect.NONE
+    assert "weight" in review.plan.diff
+    await appliance.edit(await change(appliance, SERVICE, ports="81"))
+    review = await appliance.review()
+    assert review.plan is not None
+    assert review.plan.effect is Effect.RELOAD
+    assert not review.plan.confirm_advised
+
+
+async def test_changing_the_units_own_address_advises_to_confirm(appliance: Appliance) -> None:
+    before = await bare(appliance, "local/eth0")
+    more = [*before["addresses"], "192.168.2.22/24"]
+    await appliance.edit(await change(appliance, "local/eth0", addresses=more))
+    review = await appliance.review()
+    assert review.plan is not None
+    assert review.plan.confirm_advised
+
+
+# ------------------------------------------------------------------------------------- servers
+
+
+async def test_a_switch_acts_at_once_and_leaves_the_draft_alone(appliance: Appliance) -> None:
+    edit = await change(appliance, SERVICE, label="later")
+    await appliance.edit(edit)
+    await appliance.set_server(71, 711, KnobRequest(state=ServerState.DRAIN))
+    assert (await bare(appliance, SERVER))["state"] == "drain"
+    assert (await appliance.draft()).edits == (edit,)
+    await seen(appliance, lambda s: s.services[0].servers[0].health is Health.DRAIN)
+    await appliance.set_server(71, 711, KnobRequest(state=ServerState.ONLINE, weight=9))
+    assert (await bare(appliance, SERVER))["weight"] == 9
+
+
+async def test_a_switch_of_a_server_in_the_draft_clashes(appliance: Appliance) -> None:
+    await appliance.edit(await change(appliance, SERVER, weight=7))
+    await appliance.set_server(71, 711, KnobRequest(state=ServerState.HALT))
+    assert [clash.key for clash in (await appliance.draft()).clashes] == [SERVER]
+
+
+async def test_a_server_that_is_not_there_is_not_found(appliance: Appliance) -> None:
+    with pytest.raises(NotFound):
+        await appliance.set_server(71, 5, KnobRequest(state=ServerState.HALT))
+
+
+async def test_a_service_with_every_server_offline_on_purpose_is_off(appliance: Appliance) -> None:
+    for server in (711, 712, 713):
+        await appliance.set_server(71, server, KnobRequest(state=ServerState.HALT))
+    await seen(appliance, lambda s: s.services[0].health is Health.OFF)
+    status = await appliance.status()
+    assert {server.health for server in status.services[0].servers} == {Health.HALT}
+
+
+# ------------------------------------------------------------------------------------- windows
+
+
+async def test_a_change_to_be_confirmed_runs_without_a_revision_until_it_is(
+    appliance: Appliance,
+) -> None:
+    before = (await appliance.status()).node.revision
+    await appliance.edit(await change(appliance, SERVICE, label="shop"))
+    applied = await appliance.apply_draft(DraftApply(confirm_s=60))
+    assert applied.revision == before
     assert applied.confirm is not None
-    assert applied.confirm.revision == before.info.number
-    with pytest.raises(Refused, match="waits to be confirmed"):
-        await appliance.apply(ApplyRequest(document=before.document))
-    await appliance.rollback()
-    assert await appliance.document() == before
-    with pytest.raises(Refused, match="Nothing waits"):
+    confirm = (await appliance.status()).node.confirm
+    assert confirm is not None
+    assert confirm.revision == before
+    assert 50 <= confirm.seconds_left <= 60
+    assert (await bare(appliance, SERVICE))["label"] == "shop"
+    with pytest.raises(Refused):
+        await appliance.apply(ApplyRequest(document=base()))
+    assert (await appliance.confirm()).revision == before + 1
+    assert (await appliance.status()).node.confirm is None
+    with pytest.raises(Refused):
         await appliance.confirm()
 
 
-@case
-async def a_confirmed_window_is_a_revision(appliance: Appliance) -> None:
-    before = await appliance.document()
-    wish = ApplyRequest(document=commented(before.document, "new.example"), confirm_s=60)
-    await appliance.apply(wish)
-    await appliance.confirm()
-    after = await appliance.document()
-    assert after.info.number == before.info.number + 1
-    assert after.document.local.domain == "new.example"
+async def test_rolling_back_inside_the_window_ends_it(appliance: Appliance) -> None:
+    before = (await appliance.status()).node.revision
+    await appliance.edit(await change(appliance, SERVICE, label="shop"))
+    await appliance.apply_draft(DraftApply(confirm_s=60))
+    assert (await appliance.rollback()).revision == before
+    assert (await bare(appliance, SERVICE))["label"] == "web"
+    assert (await appliance.status()).node.confirm is None
 
 
-@case
-async def an_earlier_revision_can_be_read_and_brought_back(appliance: Appliance) -> None:
-    before = await appliance.document()
-    await appliance.apply(ApplyRequest(document=commented(before.document, "other.example")))
-    assert (await appliance.revision(before.info.number)).document == before.document
-    assert (await appliance.revisions())[1].number == before.info.number
-    await appliance.rollback()
-    assert (await appliance.document()).document == before.document
+async def test_what_nobody_confirms_comes_back_by_itself(appliance: Appliance) -> None:
+    await appliance.edit(await change(appliance, SERVICE, label="shop"))
+    await appliance.apply_draft(DraftApply(confirm_s=1))
+    await seen(appliance, lambda s: s.node.confirm is None)
+    assert (await bare(appliance, SERVICE))["label"] == "web"
+
+
+# ------------------------------------------------------------------------------------- history
+
+
+async def test_going_back_makes_a_new_revision_of_the_old_document(appliance: Appliance) -> None:
+    old = (await appliance.status()).node.revision
+    await appliance.apply(ApplyRequest(document=with_label(base(), "other")))
+    applied = await appliance.rollback(old)
+    assert applied.revision == old + 2
+    assert (await bare(appliance, SERVICE))["label"] == "web"
     with pytest.raises(NotFound):
-        await appliance.revision(999_999)
+        await appliance.rollback(1_000_000)
 
 
-@case
-async def the_journal_names_who_did_what(appliance: Appliance) -> None:
-    user = (await appliance.whoami()).user
-    document = (await appliance.document()).document
-    wish = ApplyRequest(document=commented(document, "j.example"), why="for the journal")
-    await appliance.apply(wish)
-    newest = (await appliance.journal(1))[0]
-    assert newest.who == user
-    assert "for the journal" in newest.what
+async def test_a_document_made_from_another_revision_is_refused(appliance: Appliance) -> None:
+    old = (await appliance.status()).node.revision
+    await appliance.apply(ApplyRequest(document=with_label(base(), "other"), base=old))
+    with pytest.raises(EditConflict):
+        await appliance.apply(ApplyRequest(document=base(), base=old))
+
+
+async def test_the_journal_tells_what_was_done_newest_first(appliance: Appliance) -> None:
+    await appliance.set_server(71, 711, KnobRequest(state=ServerState.DRAIN))
+    await appliance.apply(ApplyRequest(document=with_label(base(), "other"), why="the last one"))
+    entries = await appliance.journal(50)
+    assert "the last one" in entries[0].what
+    assert any("drain web/web1" in entry.what for entry in entries)
+    assert len(await appliance.journal(1)) == 1

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent does what the console's scripted appliance does: the same tests, behind its socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from console.appliance import Appliance
+from services.api import ApplyRequest
+from services.client import Client
+from tests.contract.test_appliance_contract import *  # noqa: F403 - the tests themselves
+from tests.contract.test_appliance_contract import base
+from tests.lab import Lab
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab(servers=3, spares=0) as lab:
+        lab.start_agent()
+        yield lab
+
+
+@pytest.fixture
+async def appliance(  # type: ignore[no-redef] # takes the scripted one's place
+    lab: Lab,
+) -> AsyncIterator[Appliance]:
+    client = Client(lab.socket, terminal="contract")
+    try:
+        if (await client.status()).node.confirm is not None:
+            await client.rollback()
+        await client.discard()
+        await client.apply(ApplyRequest(document=base(), why="as every test begins"))
+        yield client
+    finally:
+        await client.aclose()
