@@ -193,6 +193,7 @@ class Appliance:
     ) -> Applied:
         """Drain, halt, bring online or weigh a server: at run time at once, then for good."""
         async with self._lock:
+            self._require_no_window()
             old = _server(self.running.document, key)
             # validated anew, because a copy is not: a weight of 1000 stops here
             server = RealServer.model_validate(
@@ -295,11 +296,7 @@ class Appliance:
         confirm_s: int | None = None,
         local_only: bool = False,
     ) -> Applied:
-        if self.window is not None:
-            raise Refused(
-                f"A change of {self.window.who} waits to be confirmed.",
-                do="Confirm it or roll it back first.",
-            )
+        self._require_no_window()
         document = with_ids(document, self.running.document, self._pick)
         if local_only and document.cluster != self.running.document.cluster:
             raise Refused(
@@ -334,6 +331,13 @@ class Appliance:
             changes=self._told(changes, document),
             confirm=self.confirm_status(),
         )
+
+    def _require_no_window(self) -> None:
+        if self.window is not None:
+            raise Refused(
+                f"A change of {self.window.who} waits to be confirmed.",
+                do="Confirm it or roll it back first.",
+            )
 
     async def _commit(self, new: Running, kept: Document | Prepared, *, who: str, why: str) -> None:
         record = await asyncio.to_thread(self._store.commit, kept, who=who, why=why, at=time.time())

@@ -337,6 +337,18 @@ async def test_a_change_to_be_confirmed_runs_without_a_revision_until_it_is(
         await appliance.confirm()
 
 
+async def test_a_switch_inside_the_window_is_refused_and_moves_nothing(
+    appliance: Appliance,
+) -> None:
+    await appliance.edit(await change(appliance, "local", domain="new.example"))
+    await appliance.apply_draft(DraftApply(confirm_s=60))
+    with pytest.raises(Refused, match="waits to be confirmed"):
+        await appliance.set_server(71, 711, KnobRequest(state=ServerState.HALT))
+    [service] = (await appliance.status()).services
+    assert service.servers[0].health is not Health.HALT
+    await appliance.rollback()
+
+
 async def test_rolling_back_inside_the_window_ends_it(appliance: Appliance) -> None:
     before = (await appliance.status()).node.revision
     await appliance.edit(await change(appliance, SERVICE, label="shop"))
