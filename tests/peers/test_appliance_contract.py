@@ -22,10 +22,8 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-@pytest.fixture
-async def appliance(  # type: ignore[no-redef] # takes the scripted one's place
-    lab: Lab,
-) -> AsyncIterator[Appliance]:
+@pytest.fixture  # type: ignore[no-redef] # takes the scripted one's place
+async def appliance(lab: Lab) -> AsyncIterator[Appliance]:
     client = Client(lab.socket, terminal="contract")
     try:
         if (await client.status()).node.confirm is not None:
