@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The app: holds the appliance, the picture and the stack of screens, and starts the workers.
+"""The app: holds the appliance, the picture and the stack of screens, and says where one is.
 
-Every call of the appliance happens in a worker here. Reading is exclusive, a newer one takes
-the place of an older; a change belongs to the app and not to a screen, so nobody cancels it
-by leaving.
+State comes down from here as one picture for every screen one can see. What talks with the
+appliance runs beside the screens, in `console.working` and `console.watch`.
 """
 
 from __future__ import annotations
@@ -15,10 +14,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from textual import work
-from textual.app import App
 from textual.binding import Binding
-from textual.events import Event, Key, Resize
+from textual.events import Resize
 from textual.screen import Screen
 
 from console import faults, theme
@@ -27,13 +24,11 @@ from console.keymap import GLOBAL, bindings
 from console.picture import Picture
 from console.rows import View
 from console.screens.dialog import Ask, Dialog
-from console.screens.frame import Conversation, Frame
+from console.screens.frame import Frame
 from console.terminal import fits
 from console.watch import Watch
+from console.working import Working
 from services.api import AccessRole, DraftView
-from services.errors import ApplianceError
-
-OPENING_S = 5.0
 
 
 def _overview() -> Screen[None]:
@@ -48,7 +43,7 @@ def _status() -> Screen[None]:
     return StatusScreen()
 
 
-class ConsoleApp(App[int], inherit_bindings=False):
+class ConsoleApp(Working, inherit_bindings=False):
     """The full-screen console, from the Overview on."""
 
     CSS_PATH = "style/basic.tcss"
@@ -71,7 +66,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
     ) -> None:
         """`resident`: on the machine's own screen, which nobody may leave for a shell."""
         theme.use_plain_scrollbars()
-        super().__init__()
+        super().__init__(ansi_color=True)
         self.register_theme(theme.BASIC)
         self.theme = theme.BASIC.name
         self.appliance = appliance
@@ -80,8 +75,6 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self.view = View()
         """How the person likes the Overview; kept while they are elsewhere."""
         self.fault: Exception | None = None
-        self._held: list[Key] | None = None
-        """Keys typed ahead; None: they are handled at once."""
         self.set_class(plain_frames, "-ascii")
 
     # -- life -------------------------------------------------------------------------------
@@ -147,50 +140,6 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self.say(f"The account {who.user} may look, but not do that. Ask an administrator.")
         return False
 
-    def say(self, text: str, *, bad: bool = True) -> None:
-        """Speak in the notice line of the topmost full screen."""
-        style = theme.BAD if bad else theme.GOOD
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, Frame):
-                screen.say(text, style)
-                return
-
-    @work(group="change", exit_on_error=False)
-    async def ask(self, conversation: Conversation, what: str) -> None:
-        """Talk with the person and the appliance: runs to its end whatever screen is shown."""
-        await self.guarded(conversation, what)
-
-    def open(self, opening: Conversation, what: str) -> None:
-        """Open a screen that must ask the appliance first; keys typed meanwhile wait for it."""
-        self._held = []
-        self.ask(partial(self._released, opening), what)
-
-    async def _released(self, opening: Conversation) -> None:
-        try:
-            await asyncio.wait_for(opening(), OPENING_S)
-        except TimeoutError:
-            self.say("The agent is slow to answer; try again.")
-        finally:
-            held, self._held = self._held or [], None
-            for event in held:
-                self.post_message(event)
-
-    async def on_event(self, event: Event) -> None:
-        if self._held is not None and isinstance(event, Key) and not event.is_forwarded:
-            self._held.append(event)
-        else:
-            await super().on_event(event)
-
-    async def guarded(self, conversation: Conversation, what: str) -> None:
-        """Do it; a refusal is said, a fault of ours is logged, and the console goes on."""
-        try:
-            await conversation()
-        except ApplianceError as error:
-            self.say(str(error))
-        except Exception as error:  # noqa: BLE001 - a worker's fault must not end the console
-            faults.record(error, what)
-            self.say(f"The console met a fault ({type(error).__name__}) while {what}.")
-
     # -- where one is -------------------------------------------------------------------------
 
     def leave(self) -> None:
@@ -209,9 +158,12 @@ class ConsoleApp(App[int], inherit_bindings=False):
             self.pop_screen()
 
     def go_home(self) -> None:
-        """Down to the first screen."""
+        """Down to the first screen; a dialog on the way is answered as by Esc."""
         while len(self.screen_stack) > 1:
-            self.pop_screen()
+            if isinstance(self.screen, Dialog):
+                self.screen.dismiss(None)
+            else:
+                self.pop_screen()
 
     def go_to(self, make: Callable[[], Screen[Any]]) -> None:
         """From home to another screen; asks first when something typed would be lost."""

@@ -150,11 +150,6 @@ def bindings(*ids: str, ahead: bool = False) -> list[BindingType]:
     ]
 
 
-def unbound(*keys: str) -> list[BindingType]:
-    """Keys of Textual's own which must do nothing here."""
-    return [Binding(key, "nothing", show=False, priority=True) for key in keys]
-
-
 def in_words(ids: Iterable[str]) -> list[tuple[str, str]]:
     """For the help screen: all keys of each action, and its sentence."""
     return [(" ".join(readable(key) for key in KEYS[name].keys), KEYS[name].help) for name in ids]

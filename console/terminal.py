@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import PurePath
 
-KEPT = frozenset({"TERM", "LANG", "LANGUAGE", "TZ", "ESCDELAY", "HOME", "USER", "LOGNAME", "PATH"})
+KEPT = frozenset({"TERM", "NO_COLOR", "LANG", "TZ", "ESCDELAY", "HOME", "USER", "LOGNAME", "PATH"})
 KEPT_PREFIXES = ("LC_", "XDG_STATE_HOME", "BALLAST_", "SSH_TTY")
 
 VT = re.compile(r"/dev/(tty|ttyS|hvc)[0-9]+")

@@ -81,16 +81,6 @@ class Dialog(ModalScreen[_Answer | None], Generic[_Answer], inherit_bindings=Fal
     def show(self, picture: Picture) -> None:
         """Dialogs about live figures draw them anew."""
 
-    @property
-    def words(self) -> str:
-        """What it says, as text."""
-        return "\n".join(self._words)
-
-    @property
-    def title_words(self) -> str:
-        """Its headline."""
-        return self._title
-
     def action_back(self) -> None:
         self.dismiss(None)
 

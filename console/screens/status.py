@@ -57,7 +57,7 @@ class StatusScreen(Frame):
         if self.console_app.resident:
             self.say("This is the appliance's own screen: it stays. F12 restarts or shuts down.")
         else:
-            self.app.exit(0)
+            self.console_app.quit_when_done()
 
     def action_jump(self) -> None:
         self.say("F2 logs in first.", theme.WARNING)

@@ -30,7 +30,7 @@ def title(picture: Picture, crumbs: str, width: int, *, named: bool = True) -> l
 
 def status(picture: Picture, width: int) -> list[Segment]:
     """Role, activity, link; then what waits for the person."""
-    pieces = _pair(picture.status.node) if picture.status else [Segment(" ")]
+    pieces = _pair(picture.status.node) if picture.status else [Segment(" ", theme.PLAIN)]
     used = sum(len(piece.text) for piece in pieces)
     pieces += _waiting(picture, width - used)
     return pieces

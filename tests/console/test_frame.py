@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 from textual.binding import Binding
 
 from console.keymap import GLOBAL, KEYS
-from services.api import Status
+from services.api import Applied, KnobRequest, Status
 from tests.console.stage import Stage, stage
 from tests.fakes import scenes
 
@@ -89,6 +90,46 @@ async def test_the_help_of_a_form_explains_every_field_from_the_model() -> None:
         await on.press("slash")
         await on.type("x-forwarded")
         await on.see("X-Forwarded-For")
+
+
+async def test_the_menu_from_the_help_of_a_dialog_answers_the_dialog_with_no() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await go(on, ("down", "h"))
+        await on.see("Yes, halt")
+        await on.press("f1", "f2")
+        await on.see("Main menu")
+        await on.press("f10", "q")
+        await on.until(lambda: on.app._exit)
+        assert fake.calls == []
+
+
+async def test_a_change_on_its_way_is_not_cut_off_by_leaving(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = scenes.small()
+    arrived, answer = asyncio.Event(), asyncio.Event()
+    really = fake.set_server
+
+    async def slow(service: int, server: int, request: KnobRequest) -> Applied:
+        arrived.set()
+        await answer.wait()
+        return await really(service, server, request)
+
+    monkeypatch.setattr(fake, "set_server", slow)
+    async with stage(fake) as on:
+        await go(on, ("down", "h"))
+        await on.see("Yes, halt")
+        await on.press("y")
+        await arrived.wait()
+        await on.press("q", "q")
+        await on.see("A change is being made; q again when it is done.")
+        answer.set()
+        await on.until(lambda: fake.calls == ["set_server"])
+        await on.pilot.pause(0.1)
+        await on.press("q")
+        await on.until(lambda: on.app._exit)
+        assert on.app.return_value == 0
 
 
 async def test_log_out_leads_to_the_status_screen_and_f2_back_in() -> None:

@@ -185,6 +185,16 @@ def test_frames_are_ascii_where_the_terminal_speaks_no_utf8(start: Starter) -> N
     assert console.sent.isascii()
 
 
+def test_without_colours_the_cursor_and_every_state_are_still_told(start: Starter) -> None:
+    console = start(variables={"NO_COLOR": "1"})
+    console.read_until(b"web-http", b"WARN", b"DOWN", b"HALT", b"DRAIN", b"OFF")
+    os.kill(console.pid, signal.SIGTERM)
+    console.end()
+    codes = {code for found in SGR.findall(console.sent) for code in found.split(b";")}
+    assert codes <= {b"", b"0", b"1", b"7", b"39", b"49"}
+    assert b"7" in codes
+
+
 def test_q_twice_leaves_with_status_0_and_the_terminal_as_it_was(start: Starter) -> None:
     console = start()
     before = termios.tcgetattr(console.terminal)
