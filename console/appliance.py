@@ -59,8 +59,8 @@ class Appliance(Protocol):
     async def rollback(self, number: int | None = None, *, why: str = "") -> Applied:
         """Apply an earlier revision again."""
 
-    async def set_server(self, service: int, server: int, request: KnobRequest) -> Applied:
-        """Drain, halt, bring online or weigh a server."""
+    async def set_servers(self, request: KnobRequest) -> Applied:
+        """Drain, halt, bring online or weigh servers, all in one revision."""
 
     async def draft(self) -> DraftView:
         """This console's pending changes."""

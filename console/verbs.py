@@ -76,17 +76,13 @@ async def _switch(overview: Overview, rows: Sequence[Row], wish: Switch) -> None
         if not sure:
             overview.say("Nothing was changed.")
             return
-    done: list[str] = []
+    keys = tuple(target.key for target in wish.targets)
     try:
-        for target in wish.targets:
-            request = KnobRequest(state=wish.state)
-            await app.appliance.set_server(*target.key, request)
-            done.append(target.label)
+        await app.appliance.set_servers(KnobRequest(servers=keys, state=wish.state))
     except ApplianceError as error:
-        before = f"{count(len(done), 'server')} done before that. " if done else ""
-        app.say(f"{error} {before}".strip())
+        app.say(str(error))
     else:
-        what = done[0] if len(done) == 1 else count(len(done), "server")
+        what = wish.targets[0].label if len(keys) == 1 else count(len(keys), "server")
         app.say(f"{what}: {_DONE[wish.state]}.", bad=False)
         app.view = overview.view.unmarked()
     app.watching.now()

@@ -255,8 +255,10 @@ class Applied(Wire):
 
 
 class KnobRequest(Wire):
-    """Change a server's state or weight at run time, kept in the configuration."""
+    """Change servers' state or weight at run time, kept in the configuration as one change."""
 
+    servers: Annotated[tuple[tuple[int, int], ...], Field(min_length=1, title="Real servers")]
+    """Permanent ids of service and server."""
     state: ServerState | None = None
     weight: int | None = None
     why: str = ""

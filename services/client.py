@@ -104,9 +104,9 @@ class Client:
         query = {"why": why} | ({"number": str(number)} if number is not None else {})
         return await self._send("POST", "/rollback", None, Applied, query)
 
-    async def set_server(self, service: int, server: int, request: KnobRequest) -> Applied:
-        """Drain, halt, bring online or weigh a server."""
-        return await self._send("POST", f"/layer7/{service}/servers/{server}", request, Applied)
+    async def set_servers(self, request: KnobRequest) -> Applied:
+        """Drain, halt, bring online or weigh servers, all in one revision."""
+        return await self._send("POST", "/layer7/servers", request, Applied)
 
     async def draft(self) -> DraftView:
         """This console's pending changes."""

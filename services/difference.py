@@ -11,7 +11,7 @@ import difflib
 import json
 
 from services.draft import Object, objects
-from services.model import Document
+from services.model import Document, server_names
 
 
 def difference(old: Document, new: Document) -> str:
@@ -60,9 +60,9 @@ def _shown(value: object) -> str:
 def _names(document: Document) -> dict[str, str]:
     names = {"local": "this unit"}
     names |= {f"local/{card.name}": f"interface {card.name}" for card in document.local.interfaces}
-    for service in document.cluster.layer7:
-        names[f"layer7/{service.id}"] = f"virtual service {service.label}"
-        for server in service.servers:
-            key = f"layer7/{service.id}/{server.id}"
-            names[key] = f"real server {service.label}/{server.label}"
-    return names
+    names |= {
+        f"layer7/{service.id}": f"virtual service {service.label}"
+        for service in document.cluster.layer7
+    }
+    servers = server_names(document).items()
+    return names | {f"layer7/{of}/{id_}": f"real server {name}" for (of, id_), name in servers}

@@ -14,21 +14,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from services.api import Edit
 from services.errors import Clash, Problem
 from services.model import Document, problems_from
 
 Object = Mapping[str, Any]
 """One object as JSON, without the objects inside it."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One object before and after an edit; None before: new, None after: deleted."""
-
-    key: str
-    before: Object | None
-    after: Object | None
-    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,18 +65,38 @@ def assembled(table: Mapping[str, Object]) -> dict[str, Any]:
     return {"cluster": {"layer7": list(services.values())}, "local": local}
 
 
-def merge(document: Document, changes: Iterable[Change]) -> Merged:
-    """`document` with `changes` in it; clashes and problems are all listed at once."""
+def with_edit(edits: Mapping[str, Edit], edit: Edit) -> dict[str, Edit]:
+    """The pending edits by key with one more, which takes the place of an earlier one.
+
+    One that begins where the earlier ended is one edit from the earlier's beginning; one
+    that comes back to it is none. Deleting a service forgets what was edited inside it.
+    """
+    earlier = edits.get(edit.key)
+    if earlier is not None and edit.before == earlier.after:
+        edit = edit.model_copy(update={"before": earlier.before})
+    kept = without_edit(edits, edit.key) if edit.after is None else dict(edits)
+    if edit.before == edit.after:
+        return without_edit(kept, edit.key)
+    return kept | {edit.key: edit}
+
+
+def without_edit(edits: Mapping[str, Edit], key: str) -> dict[str, Edit]:
+    """The pending edits without that of one object and, with a service, of its servers."""
+    return {name: edit for name, edit in edits.items() if name != key and not _inside(name, key)}
+
+
+def merge(document: Document, edits: Iterable[Edit]) -> Merged:
+    """`document` with `edits` in it; clashes and problems are all listed at once."""
     table: dict[str, Any] = dict(objects(document))
     clashes: list[Clash] = []
-    for change in changes:
-        found = table.get(change.key)
-        if clash := _clash(change, found, table):
-            clashes.append(Clash(change.key, clash))
-        elif change.after is not None:
-            table[change.key] = _named(change.key, change.after)
+    for edit in edits:
+        found = table.get(edit.key)
+        if clash := _clash(edit, found, table):
+            clashes.append(Clash(edit.key, clash))
+        elif edit.after is not None:
+            table[edit.key] = _named(edit.key, edit.after)
         else:
-            for key in [key for key in table if key == change.key or _inside(key, change.key)]:
+            for key in [key for key in table if key == edit.key or _inside(key, edit.key)]:
                 del table[key]
     if clashes:
         return Merged(None, clashes=tuple(clashes))
@@ -109,18 +120,18 @@ def _inside(key: str, parent: str) -> bool:
     return parent.startswith("layer7/") and key.startswith(parent + "/")
 
 
-def _clash(change: Change, found: Object | None, table: Mapping[str, Object]) -> str | None:
-    name = change.label or change.key
-    parent = change.key.rpartition("/")[0]
-    if parent.startswith("layer7/") and parent not in table and change.after is not None:
+def _clash(edit: Edit, found: Object | None, table: Mapping[str, Object]) -> str | None:
+    name = edit.label or edit.key
+    parent = edit.key.rpartition("/")[0]
+    if parent.startswith("layer7/") and parent not in table and edit.after is not None:
         return f"The service of {name} was deleted meanwhile."
-    if found == change.before or found == change.after:
+    if found == edit.before or found == edit.after:
         return None
     if found is None:
         return f"{name} was deleted meanwhile."
-    if change.before is None:
+    if edit.before is None:
         return f"{name} was added by somebody else meanwhile."
     fields = sorted(
-        field for field in {*found, *change.before} if found.get(field) != change.before.get(field)
+        field for field in {*found, *edit.before} if found.get(field) != edit.before.get(field)
     )
     return f"{name} was changed meanwhile: {', '.join(fields)}."

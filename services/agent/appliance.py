@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -33,7 +33,7 @@ from services.errors import (
     Refused,
 )
 from services.identity import with_ids
-from services.model import Document, RealServer, ServerState
+from services.model import Document, ServerState, real_servers, server_names
 from services.plan import Change, Wanted, plan
 from services.plan.changes import AddAddress, DropAddress, DropGateway, SetGateway
 from services.plan.state import ServerKey
@@ -41,6 +41,7 @@ from services.plan.words import sentence
 from services.render import Place
 from services.render.haproxy import knobs_of
 from services.store import Prepared, Store, prepare
+from services.switch import reason, switched
 from services.wanted import wanted
 
 AGENT = "agent"
@@ -172,43 +173,36 @@ class Appliance:
 
     def try_merge(self, draft: Draft) -> drafting.Merged:
         """The draft in what runs now, with problems and clashes listed instead of raised."""
-        merged = drafting.merge(
-            self.running.document,
-            [
-                drafting.Change(edit.key, edit.before, edit.after, edit.label)
-                for edit in draft.edits.values()
-            ],
-        )
+        merged = drafting.merge(self.running.document, draft.edits.values())
         problems: Sequence[Problem] = check(merged.document) if merged.document else ()
         return drafting.Merged(merged.document, (*merged.problems, *problems), merged.clashes)
 
-    async def set_server(
+    async def set_servers(
         self,
-        key: ServerKey,
+        keys: Collection[ServerKey],
         *,
         state: ServerState | None,
         weight: int | None,
         who: str,
         why: str,
     ) -> Applied:
-        """Drain, halt, bring online or weigh a server: at run time at once, then for good."""
+        """Drain, halt, bring online or weigh servers: at run time at once, then for good.
+
+        They are one revision; one that would change nothing is not made.
+        """
         async with self._lock:
             self._require_no_window()
-            old = _server(self.running.document, key)
-            # validated anew, because a copy is not: a weight of 1000 stops here
-            server = RealServer.model_validate(
-                old.model_dump()
-                | ({} if state is None else {"state": state})
-                | ({} if weight is None else {"weight": weight})
-            )
-            document = _with_server(self.running.document, key, server)
-            name = _names(document)[key]
-            # the person waits for this one; whether it took is judged by the verification below
+            document = switched(self.running.document, keys, state=state, weight=weight)
+            servers = real_servers(document)
+            # the person waits for these; whether it took is judged by the verification below
             with suppress(ApplianceError):
-                await self._drivers.haproxy.set_servers({key: knobs_of(server)})
-            said = [] if state is None else [f"{state.value} {name}"]
-            said += [] if weight is None else [f"weight {weight} for {name}"]
-            return await self._change(document, who=who, why=why or ", ".join(said))
+                await self._drivers.haproxy.set_servers(
+                    {key: knobs_of(servers[key]) for key in keys}
+                )
+            if document == self.running.document:
+                return Applied(revision=self.running.revision, changes=())
+            why = why or reason(document, keys, state=state, weight=weight)
+            return await self._change(document, who=who, why=why)
 
     async def rollback(self, number: int | None, *, who: str, why: str) -> Applied:
         """Apply an earlier revision again; inside a window, end it and go back."""
@@ -352,7 +346,7 @@ class Appliance:
         return Running(document, wanted(document, self._place), revision)
 
     def _told(self, changes: Sequence[Change], document: Document) -> tuple[PlannedChange, ...]:
-        names = _names(self.running.document) | _names(document)
+        names = server_names(self.running.document) | server_names(document)
 
         def name(key: ServerKey) -> str:
             return names.get(key, f"{key[0]}/{key[1]}")
@@ -372,35 +366,3 @@ def moves_addresses(changes: Sequence[Change]) -> bool:
         or (isinstance(change, AddAddress | DropAddress) and not change.floating)
         for change in changes
     )
-
-
-def _names(document: Document) -> dict[ServerKey, str]:
-    return {
-        (service.id, server.id): f"{service.label}/{server.label}"
-        for service in document.cluster.layer7
-        for server in service.servers
-    }
-
-
-def _server(document: Document, key: ServerKey) -> RealServer:
-    for service in document.cluster.layer7:
-        for server in service.servers:
-            if (service.id, server.id) == key:
-                return server
-    raise NotFound("There is no such real server.", do="Look at `ballast rip list`.")
-
-
-def _with_server(document: Document, key: ServerKey, server: RealServer) -> Document:
-    """`document` with that one server in its place."""
-    services = tuple(
-        service.model_copy(
-            update={
-                "servers": tuple(server if old.id == server.id else old for old in service.servers)
-            }
-        )
-        if service.id == key[0]
-        else service
-        for service in document.cluster.layer7
-    )
-    cluster = document.cluster.model_copy(update={"layer7": services})
-    return document.model_copy(update={"cluster": cluster})

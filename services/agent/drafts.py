@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from services.api import Edit
+from services.draft import with_edit, without_edit
 from services.drivers.files import write_durably
 from services.errors import Refused
 from services.plan.state import File
@@ -63,30 +64,14 @@ class Drafts:
             return None
 
     def put(self, draft: Draft, edit: Edit) -> None:
-        """Add an edit; on the same object it takes the earlier one's place.
-
-        A second edit that begins where the first ended is one change from the first's
-        beginning; one that comes back to it is none.
-        """
-        earlier = draft.edits.get(edit.key)
-        if earlier is None and len(draft.edits) >= LIMIT:
+        """Add an edit, as `services.draft.with_edit` says."""
+        if edit.key not in draft.edits and len(draft.edits) >= LIMIT:
             raise Refused(f"The draft holds {LIMIT} changes.", do="Apply them first.")
-        if earlier is not None and edit.before == earlier.after:
-            edit = edit.model_copy(update={"before": earlier.before})
-        if edit.before == edit.after:
-            self.drop(draft, edit.key)
-        else:
-            self._save(draft, draft.edits | {edit.key: edit})
+        self._save(draft, with_edit(draft.edits, edit))
 
     def drop(self, draft: Draft, key: str) -> None:
         """Forget the edit of one object and, with a service, those of its servers."""
-        inside = f"{key}/" if key.startswith("layer7/") else None
-        kept = {
-            name: edit
-            for name, edit in draft.edits.items()
-            if name != key and not (inside and name.startswith(inside))
-        }
-        self._save(draft, kept)
+        self._save(draft, without_edit(draft.edits, key))
 
     def discard(self, key: str) -> None:
         """Throw a draft away."""

@@ -193,12 +193,12 @@ def _changing(parts: Parts) -> APIRouter:
         who.require()
         return _json(await parts.appliance.rollback(number, who=who.user, why=_line(why)))
 
-    @app.post("/layer7/{service}/servers/{server}")
-    async def set_server(service: int, server: int, request: Request, who: Asking) -> Response:
+    @app.post("/layer7/servers")
+    async def set_servers(request: Request, who: Asking) -> Response:
         who.require(*SWITCH)
         wish = await _body(request, KnobRequest)
-        applied = await parts.appliance.set_server(
-            (service, server), state=wish.state, weight=wish.weight, who=who.user, why=wish.why
+        applied = await parts.appliance.set_servers(
+            wish.servers, state=wish.state, weight=wish.weight, who=who.user, why=wish.why
         )
         return _json(applied)
 

@@ -82,8 +82,8 @@ for _verb in (
     offline.schema,
 ):
     app.command(_verb.__name__)(_verb)
-app.add_typer(vip, name="vip")
-app.add_typer(rip, name="rip")
+app.add_typer(vip)
+app.add_typer(rip)
 
 
 def main(argv: Sequence[str] | None = None, *, connect: Connect | None = None) -> int:

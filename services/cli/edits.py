@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One object changed in a whole document; pure but for the one call that applies it.
+"""One object changed in a whole document, and the frame of every verb that does so.
 
 Adding what exists updates it. People who script an appliance want "make it so": with two
 verbs every script would have to ask first which one applies.
@@ -7,29 +7,73 @@ verbs every script would have to ask first which one applies.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import typer
 
-from services.cli.common import tell
+from services.cli.common import Confirm, Json, Why, tell
 from services.cli.door import change, door
+from services.cli.settings import settings
 from services.errors import Refused
-from services.model import Document, RealServer, VirtualService
+from services.model import Document, Model, RealServer, VirtualService
 from services.model.base import shown
 
+Edit = Callable[..., Document]
+"""The running document, the labels typed and, where fields can be, `named` make another."""
 
-def apply_edit(
-    context: typer.Context,
-    edit: Callable[[Document], Document],
+
+def editing(
+    group: typer.Typer,
+    name: str,
+    model: type[Model] | None = None,
     *,
-    why: str,
-    confirm: int | None,
-    json: bool,
-) -> None:
-    """Apply `edit` to the running document and tell the person."""
-    applied = door(context).ask(lambda client: change(client, edit, why=why, confirm_s=confirm))
-    tell(applied, json=json)
+    without: tuple[str, ...] = (),
+    defaults: bool = False,
+) -> Callable[[Edit], Edit]:
+    """Make an edit a verb: read the running document, edit it, apply it, tell the person.
+
+    Every parameter but `document` and `named` is an argument; with a `model` its fields are
+    options, `without` those named, and what was typed of them arrives as `named`.
+    """
+    chosen = [each for each in settings(model) if each.name not in without] if model else []
+
+    def decorate(edit: Edit) -> Edit:
+        own = inspect.signature(edit, eval_str=True).parameters
+        labels = [own[each] for each in own if each not in ("document", "named")]
+
+        def run(
+            context: typer.Context,
+            *,
+            confirm: Confirm = None,
+            why: Why = "",
+            json: Json = False,
+            **given: Any,  # noqa: ANN401 - typer hands over every option's own type
+        ) -> None:
+            typed = {each.name: given[each.name] for each in labels}
+            words = why or " ".join([group.info.name or "", name, *typed.values()])
+            if model:
+                values = {each.path: given[each.name] for each in chosen}
+                typed["named"] = {path: v for path, v in values.items() if v is not None}
+            applied = door(context).ask(
+                lambda client: change(
+                    client, functools.partial(edit, **typed), why=words, confirm_s=confirm
+                )
+            )
+            tell(applied, json=json)
+
+        context, *shared, _ = inspect.signature(run, eval_str=True).parameters.values()
+        options = [each.parameter(defaults=defaults) for each in chosen]
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # typer reads it
+            [context, *labels, *shared, *options]
+        )
+        run.__doc__ = edit.__doc__
+        group.command(name)(run)
+        return edit
+
+    return decorate
 
 
 def with_services(document: Document, services: tuple[VirtualService, ...]) -> Document:

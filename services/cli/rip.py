@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import typer
 
-from services.cli.common import Confirm, Json, Rip, Vip, Why, listing
+from services.cli.common import Json, Rip, Vip, listing
 from services.cli.door import door
-from services.cli.edits import apply_edit, put_server, put_service, refuse_taken, start
+from services.cli.edits import editing, put_server, put_service, refuse_taken, start
 from services.cli.names import complete_vip, server_named, service_named
 from services.cli.output import as_json, data
-from services.cli.settings import Named, amended, takes
+from services.cli.settings import Named, amended
 from services.model import Document, RealServer
 
-rip = typer.Typer(help="Real servers.", no_args_is_help=True, rich_markup_mode=None)
+rip = typer.Typer(name="rip", help="Real servers.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @rip.command("list")
@@ -56,69 +56,29 @@ def rip_list(
     listing(rows, heads, empty="There is no real server yet.")
 
 
-@rip.command("add")
-@takes(RealServer, without=("label",), defaults=True)
-def rip_add(
-    context: typer.Context,
-    vip: Vip,
-    rip: Rip,
-    *,
-    confirm: Confirm = None,
-    why: Why = "",
-    json: Json = False,
-    named: Named,
-) -> None:
+@editing(rip, "add", RealServer, without=("label",), defaults=True)
+def rip_add(document: Document, vip: Vip, rip: Rip, *, named: Named) -> Document:
     """Add a real server to a VIP; if it exists, change what is named and leave the rest."""
-
-    def edit(document: Document) -> Document:
-        service = service_named(document, vip)
-        found = next((each for each in service.servers if each.label == rip), None)
-        new = amended(RealServer, start(rip, found), named)
-        return put_service(document, put_server(service, new, at=rip), at=vip)
-
-    apply_edit(context, edit, why=why or f"rip add {vip} {rip}", confirm=confirm, json=json)
+    service = service_named(document, vip)
+    found = next((each for each in service.servers if each.label == rip), None)
+    new = amended(RealServer, start(rip, found), named)
+    return put_service(document, put_server(service, new, at=rip), at=vip)
 
 
-@rip.command("edit")
-@takes(RealServer)
-def rip_edit(
-    context: typer.Context,
-    vip: Vip,
-    rip: Rip,
-    *,
-    confirm: Confirm = None,
-    why: Why = "",
-    json: Json = False,
-    named: Named,
-) -> None:
+@editing(rip, "edit", RealServer)
+def rip_edit(document: Document, vip: Vip, rip: Rip, *, named: Named) -> Document:
     """Change what is named of a real server; --label renames it."""
-
-    def edit(document: Document) -> Document:
-        service = service_named(document, vip)
-        new = amended(RealServer, start(rip, server_named(service, rip)), named)
-        if new.label != rip:
-            refuse_taken(new.label, [each.label for each in service.servers], kind="RIP")
-        return put_service(document, put_server(service, new, at=rip), at=vip)
-
-    apply_edit(context, edit, why=why or f"rip edit {vip} {rip}", confirm=confirm, json=json)
+    service = service_named(document, vip)
+    new = amended(RealServer, start(rip, server_named(service, rip)), named)
+    if new.label != rip:
+        refuse_taken(new.label, [each.label for each in service.servers], kind="RIP")
+    return put_service(document, put_server(service, new, at=rip), at=vip)
 
 
-@rip.command("delete")
-def rip_delete(
-    context: typer.Context,
-    vip: Vip,
-    rip: Rip,
-    *,
-    confirm: Confirm = None,
-    why: Why = "",
-    json: Json = False,
-) -> None:
+@editing(rip, "delete")
+def rip_delete(document: Document, vip: Vip, rip: Rip) -> Document:
     """Delete a real server at once; `ballast drain` first lets its connections finish."""
-
-    def edit(document: Document) -> Document:
-        service = service_named(document, vip)
-        gone = server_named(service, rip)
-        left = tuple(each for each in service.servers if each is not gone)
-        return put_service(document, service.model_copy(update={"servers": left}), at=vip)
-
-    apply_edit(context, edit, why=why or f"rip delete {vip} {rip}", confirm=confirm, json=json)
+    service = service_named(document, vip)
+    gone = server_named(service, rip)
+    left = tuple(each for each in service.servers if each is not gone)
+    return put_service(document, service.model_copy(update={"servers": left}), at=vip)

@@ -13,7 +13,7 @@ import copy
 import functools
 import inspect
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -156,27 +156,6 @@ def _written(value: object) -> str:
             return ",".join(map(str, value)) or "empty"
         case _:
             return str(value) or "empty"
-
-
-def takes(
-    model: type[Model], *, without: tuple[str, ...] = (), defaults: bool = False
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a verb the options of `model`; it receives what was typed as `named`."""
-    chosen = [setting for setting in settings(model) if setting.name not in without]
-
-    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(verb)
-        def typed(**given: Any) -> None:  # noqa: ANN401 - typer hands over every option's own type
-            values = {setting.path: given.pop(setting.name) for setting in chosen}
-            verb(**given, named={path: v for path, v in values.items() if v is not None})
-
-        own = inspect.signature(verb, eval_str=True).parameters
-        parameters = [parameter for name, parameter in own.items() if name != "named"]
-        parameters += [setting.parameter(defaults=defaults) for setting in chosen]
-        typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
-        return typed
-
-    return decorate
 
 
 def amended(model: type[_Object], start: Mapping[str, Any], named: Named) -> _Object:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drain, halt, online and weight: the run-time knobs, open to operators too.
 
-Each server is set by a call of its own, since an operator may turn these knobs but not
-apply a document. Each is said as it is done, so that after a failure in the middle it is
-clear which were.
+An operator may turn these knobs but not apply a document, so they have a call of their own.
+However many servers one command names, they are one change: all or none, one revision.
 """
 
 from __future__ import annotations
@@ -27,9 +26,15 @@ from services.cli.settings import amended
 from services.errors import NotFound
 
 if TYPE_CHECKING:
-    from services.api import Applied, KnobRequest
+    from collections.abc import Callable
+
+    from services.api import Applied
     from services.client import Client
-    from services.model import Document, RealServer, VirtualService
+    from services.model import Document, RealServer, ServerState, VirtualService
+
+    Chosen = list[tuple[VirtualService, RealServer]]
+    Choose = Callable[[Document], tuple[Chosen, ServerState | None, int | None]]
+    """The servers a command names, and the state or weight they are to have."""
 
 SomeVip = Annotated[
     str | None,
@@ -53,49 +58,36 @@ At = Annotated[
 ]
 
 
-def drain(
-    context: typer.Context,
-    vip: SomeVip = None,
-    rip: SomeRip = None,
-    *,
-    every: Every = False,
-    address: At = None,
-    why: Why = "",
-    json: Json = False,
-) -> None:
-    """Give a real server no new connections.
+def _verb(name: str, words: str) -> Callable[..., None]:
+    """The verb that brings servers into the state of that name; `words` are its help."""
 
-    It finishes those it has.
-    """
-    _turn(context, "drain", vip, rip, every=every, address=address, why=why, json=json)
+    def verb(
+        context: typer.Context,
+        vip: SomeVip = None,
+        rip: SomeRip = None,
+        *,
+        every: Every = False,
+        address: At = None,
+        why: Why = "",
+        json: Json = False,
+    ) -> None:
+        from services.model import ServerState
 
+        _refuse_unclear(vip, rip, every=every, address=address)
 
-def halt(
-    context: typer.Context,
-    vip: SomeVip = None,
-    rip: SomeRip = None,
-    *,
-    every: Every = False,
-    address: At = None,
-    why: Why = "",
-    json: Json = False,
-) -> None:
-    """Take a real server offline at once; its connections end."""
-    _turn(context, "halt", vip, rip, every=every, address=address, why=why, json=json)
+        def choose(document: Document) -> tuple[Chosen, ServerState | None, int | None]:
+            chosen = _with_address(document, address) if address else _of(document, vip or "", rip)
+            return chosen, ServerState(name), None
+
+        _turn(context, choose, name, why=why, json=json)
+
+    verb.__name__, verb.__doc__ = name, words
+    return verb
 
 
-def online(
-    context: typer.Context,
-    vip: SomeVip = None,
-    rip: SomeRip = None,
-    *,
-    every: Every = False,
-    address: At = None,
-    why: Why = "",
-    json: Json = False,
-) -> None:
-    """Bring a real server back into its VIP."""
-    _turn(context, "online", vip, rip, every=every, address=address, why=why, json=json)
+drain = _verb("drain", "Give a real server no new connections.\n\nIt finishes those it has.")
+halt = _verb("halt", "Take a real server offline at once; its connections end.")
+online = _verb("online", "Bring a real server back into its VIP.")
 
 
 def weight(
@@ -108,45 +100,32 @@ def weight(
     json: Json = False,
 ) -> None:
     """Set a real server's share of the new connections."""
-    from services.api import KnobRequest
     from services.model import RealServer
 
-    def chosen(document: Document) -> tuple[KnobRequest, list[tuple[VirtualService, RealServer]]]:
+    def choose(document: Document) -> tuple[Chosen, ServerState | None, int | None]:
         service = service_named(document, vip)
         server = server_named(service, rip)
         wanted = amended(RealServer, server.model_dump(mode="json"), {("weight",): number})
-        return KnobRequest(weight=wanted.weight, why=why), [(service, server)]
+        return [(service, server)], None, wanted.weight
 
-    async def turn(client: Client) -> list[dict[str, object]]:
-        request, servers = chosen((await client.document()).document)
-        return await _set(client, servers, request, f"weight {request.weight}")
-
-    _show(door(context).ask(turn), json=json)
+    _turn(context, choose, f"weight {number}", why=why, json=json)
 
 
-def _turn(
-    context: typer.Context,
-    state: str,
-    vip: str | None,
-    rip: str | None,
-    *,
-    every: bool,
-    address: str | None,
-    why: str,
-    json: bool,
-) -> None:
+def _turn(context: typer.Context, choose: Choose, words: str, *, why: str, json: bool) -> None:
+    """Set what `choose` finds in the running document, and say it."""
     from services.api import KnobRequest
-    from services.model import ServerState
 
-    _refuse_unclear(vip, rip, every=every, address=address)
-    request = KnobRequest(state=ServerState(state), why=why)
+    async def turn(client: Client) -> tuple[Chosen, Applied]:
+        chosen, state, number = choose((await client.document()).document)
+        keys = tuple((service.id, server.id) for service, server in chosen)
+        request = KnobRequest(servers=keys, state=state, weight=number, why=why)
+        return chosen, await client.set_servers(request)
 
-    async def turn(client: Client) -> list[dict[str, object]]:
-        document = (await client.document()).document
-        servers = _with_address(document, address) if address else _of(document, vip or "", rip)
-        return await _set(client, servers, request, state)
-
-    _show(door(context).ask(turn), json=json)
+    chosen, applied = door(context).ask(turn)
+    say("\n".join(f"{service.label}/{server.label}: {words}" for service, server in chosen))
+    if json:
+        servers = [{"vip": service.label, "rip": server.label} for service, server in chosen]
+        data(as_json({"servers": servers, "applied": applied}))
 
 
 def _refuse_unclear(vip: str | None, rip: str | None, *, every: bool, address: str | None) -> None:
@@ -161,7 +140,7 @@ def _refuse_unclear(vip: str | None, rip: str | None, *, every: bool, address: s
         raise typer.BadParameter("Name VIP RIP, or VIP --all, or --address ADDRESS.")
 
 
-def _of(document: Document, vip: str, rip: str | None) -> list[tuple[VirtualService, RealServer]]:
+def _of(document: Document, vip: str, rip: str | None) -> Chosen:
     service = service_named(document, vip)
     if rip is not None:
         return [(service, server_named(service, rip))]
@@ -172,7 +151,7 @@ def _of(document: Document, vip: str, rip: str | None) -> list[tuple[VirtualServ
     return [(service, server) for server in service.servers]
 
 
-def _with_address(document: Document, address: str) -> list[tuple[VirtualService, RealServer]]:
+def _with_address(document: Document, address: str) -> Chosen:
     sought = ipaddress.ip_address(address)
     found = [
         (service, server)
@@ -185,22 +164,3 @@ def _with_address(document: Document, address: str) -> list[tuple[VirtualService
             f"No real server has the address {sought}.", do="`ballast rip list` lists them."
         )
     return found
-
-
-async def _set(
-    client: Client,
-    servers: list[tuple[VirtualService, RealServer]],
-    request: KnobRequest,
-    words: str,
-) -> list[dict[str, object]]:
-    done: list[dict[str, object]] = []
-    for service, server in servers:
-        applied: Applied = await client.set_server(service.id, server.id, request)
-        say(f"{service.label}/{server.label}: {words}")
-        done.append({"vip": service.label, "rip": server.label, "applied": applied})
-    return done
-
-
-def _show(done: list[dict[str, object]], *, json: bool) -> None:
-    if json:
-        data(as_json(done))

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import typer
 
-from services.cli.common import Confirm, Json, Vip, Why, listing
+from services.cli.common import Json, Vip, listing
 from services.cli.door import door
-from services.cli.edits import apply_edit, put_service, refuse_taken, start, with_services
+from services.cli.edits import editing, put_service, refuse_taken, start, with_services
 from services.cli.names import service_named
 from services.cli.output import as_json, data
-from services.cli.settings import Named, amended, takes
+from services.cli.settings import Named, amended
 from services.model import Document, VirtualService
 
-vip = typer.Typer(help="Virtual services.", no_args_is_help=True, rich_markup_mode=None)
+vip = typer.Typer(name="vip", help="Virtual services.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @vip.command("list")
@@ -41,90 +41,45 @@ def vip_list(context: typer.Context, *, json: Json = False) -> None:
     listing(rows, (*heads, "COMMENT"), empty="There is no virtual service yet.")
 
 
-@vip.command("add")
-@takes(VirtualService, without=("label",), defaults=True)
-def vip_add(
-    context: typer.Context,
-    vip: Vip,
-    *,
-    confirm: Confirm = None,
-    why: Why = "",
-    json: Json = False,
-    named: Named,
-) -> None:
+@editing(vip, "add", VirtualService, without=("label",), defaults=True)
+def vip_add(document: Document, vip: Vip, *, named: Named) -> Document:
     """Add a virtual service; if it exists, change what is named and leave the rest."""
-
-    def edit(document: Document) -> Document:
-        found = next((each for each in document.cluster.layer7 if each.label == vip), None)
-        new = amended(VirtualService, start(vip, found), named)
-        return put_service(document, new, at=vip)
-
-    apply_edit(context, edit, why=why or f"vip add {vip}", confirm=confirm, json=json)
+    found = next((each for each in document.cluster.layer7 if each.label == vip), None)
+    new = amended(VirtualService, start(vip, found), named)
+    return put_service(document, new, at=vip)
 
 
-@vip.command("edit")
-@takes(VirtualService)
-def vip_edit(
-    context: typer.Context,
-    vip: Vip,
-    *,
-    confirm: Confirm = None,
-    why: Why = "",
-    json: Json = False,
-    named: Named,
-) -> None:
+@editing(vip, "edit", VirtualService)
+def vip_edit(document: Document, vip: Vip, *, named: Named) -> Document:
     """Change what is named of a virtual service; --label renames it and breaks no connection."""
-
-    def edit(document: Document) -> Document:
-        found = service_named(document, vip)
-        new = amended(VirtualService, start(vip, found), named)
-        if new.label != vip:
-            refuse_taken(new.label, [each.label for each in document.cluster.layer7], kind="VIP")
-        return put_service(document, new, at=vip)
-
-    apply_edit(context, edit, why=why or f"vip edit {vip}", confirm=confirm, json=json)
+    found = service_named(document, vip)
+    new = amended(VirtualService, start(vip, found), named)
+    if new.label != vip:
+        refuse_taken(new.label, [each.label for each in document.cluster.layer7], kind="VIP")
+    return put_service(document, new, at=vip)
 
 
-@vip.command("clone")
-@takes(VirtualService, without=("label",))
+@editing(vip, "clone", VirtualService, without=("label",))
 def vip_clone(
-    context: typer.Context,
+    document: Document,
     vip: Vip,
     new: str = typer.Argument(help="Label of the copy.", metavar="NEW"),
     *,
-    confirm: Confirm = None,
-    why: Why = "",
-    json: Json = False,
     named: Named,
-) -> None:
+) -> Document:
     """Copy a virtual service with its real servers; name what the copy has otherwise."""
-
-    def edit(document: Document) -> Document:
-        found = service_named(document, vip)
-        refuse_taken(new, [each.label for each in document.cluster.layer7], kind="VIP")
-        copy = start(vip, found) | {"id": 0, "label": new}
-        for server in copy["servers"]:
-            server["id"] = 0
-        return put_service(document, amended(VirtualService, copy, named), at=new)
-
-    apply_edit(context, edit, why=why or f"vip clone {vip} {new}", confirm=confirm, json=json)
+    found = service_named(document, vip)
+    refuse_taken(new, [each.label for each in document.cluster.layer7], kind="VIP")
+    copy = start(vip, found) | {"id": 0, "label": new}
+    for server in copy["servers"]:
+        server["id"] = 0
+    return put_service(document, amended(VirtualService, copy, named), at=new)
 
 
-@vip.command("delete")
-def vip_delete(
-    context: typer.Context,
-    vip: Vip,
-    *,
-    confirm: Confirm = None,
-    why: Why = "",
-    json: Json = False,
-) -> None:
+@editing(vip, "delete")
+def vip_delete(document: Document, vip: Vip) -> Document:
     """Delete a virtual service and its real servers; their connections end."""
-
-    def edit(document: Document) -> Document:
-        gone = service_named(document, vip)
-        return with_services(
-            document, tuple(each for each in document.cluster.layer7 if each is not gone)
-        )
-
-    apply_edit(context, edit, why=why or f"vip delete {vip}", confirm=confirm, json=json)
+    gone = service_named(document, vip)
+    return with_services(
+        document, tuple(each for each in document.cluster.layer7 if each is not gone)
+    )

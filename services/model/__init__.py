@@ -9,7 +9,7 @@ a clock.
 from __future__ import annotations
 
 from services.model.base import Model, field_help
-from services.model.document import Cluster, Document
+from services.model.document import Cluster, Document, real_servers, server_names
 from services.model.layer7 import (
     Balance,
     Check,
@@ -40,4 +40,6 @@ __all__ = [
     "VirtualService",
     "field_help",
     "problems_from",
+    "real_servers",
+    "server_names",
 ]

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from services.model.base import Model, refuse, shown
-from services.model.layer7 import VirtualService
+from services.model.layer7 import RealServer, VirtualService
 from services.model.local import Local
 
 SCHEMA_VERSION = 1
@@ -49,3 +49,21 @@ class Document(Model):
 
     local: Local = Field(default=Local(), title="Local")
     """This unit's own name, role and network."""
+
+
+def real_servers(document: Document) -> dict[tuple[int, int], RealServer]:
+    """Every real server by the permanent ids of its service and its own, in order."""
+    return {
+        (service.id, server.id): server
+        for service in document.cluster.layer7
+        for server in service.servers
+    }
+
+
+def server_names(document: Document) -> dict[tuple[int, int], str]:
+    """How to name each real server to people, by the same ids: `web/web1`."""
+    return {
+        (service.id, server.id): f"{service.label}/{server.label}"
+        for service in document.cluster.layer7
+        for server in service.servers
+    }

@@ -50,8 +50,12 @@ def steps(document: Document) -> list[Step]:
     for turn in range(WARM_UP + CHANGES):
         service = layer7[turn * 7 % len(layer7)]
         server = service.servers[turn % len(service.servers)]
-        wish = KnobRequest(state=ServerState.DRAIN) if turn % 2 else KnobRequest(weight=10 + turn)
         weight = 0 if turn % 2 else 10 + turn
+        wish = KnobRequest(
+            servers=((service.id, server.id),),
+            state=ServerState.DRAIN if turn % 2 else None,
+            weight=None if turn % 2 else weight,
+        )
         made.append(Step(service.id, server.id, wish, weight))
     return made
 
@@ -95,7 +99,7 @@ async def taken(lab: Lab) -> tuple[list[float], list[float], list[str]]:
             watching = asyncio.create_task(asyncio.to_thread(seen_at, admin, step))
             await asyncio.sleep(0.01)  # the watcher asks already when the request leaves
             begun = time.perf_counter()
-            await client.set_server(step.service, step.server, step.wish)
+            await client.set_servers(step.wish)
             answered_ms.append((time.perf_counter() - begun) * 1e3)
             seen_ms.append((await watching - begun) * 1e3)
         if worker_pid(admin) != before:

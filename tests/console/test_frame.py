@@ -109,14 +109,14 @@ async def test_a_change_on_its_way_is_not_cut_off_by_leaving(
 ) -> None:
     fake = scenes.small()
     arrived, answer = asyncio.Event(), asyncio.Event()
-    really = fake.set_server
+    really = fake.set_servers
 
-    async def slow(service: int, server: int, request: KnobRequest) -> Applied:
+    async def slow(request: KnobRequest) -> Applied:
         arrived.set()
         await answer.wait()
-        return await really(service, server, request)
+        return await really(request)
 
-    monkeypatch.setattr(fake, "set_server", slow)
+    monkeypatch.setattr(fake, "set_servers", slow)
     async with stage(fake) as on:
         await go(on, ("down", "h"))
         await on.see("Yes, halt")
@@ -125,7 +125,7 @@ async def test_a_change_on_its_way_is_not_cut_off_by_leaving(
         await on.press("q", "q")
         await on.see("A change is being made; q again when it is done.")
         answer.set()
-        await on.until(lambda: fake.calls == ["set_server"])
+        await on.until(lambda: fake.calls == ["set_servers"])
         await on.pilot.pause(0.1)
         await on.press("q")
         await on.until(lambda: on.app._exit)

@@ -41,7 +41,7 @@ async def test_halt_happens_at_once_and_without_a_draft() -> None:
         await on.press("y")
         await on.see("web-http/web1: halted.")
         assert state(fake.running, WEB, 1) is ServerState.HALT
-        assert fake.calls == ["set_server"]
+        assert fake.calls == ["set_servers"]
         assert "HALT" in on.line("web1 ")
 
 

@@ -15,7 +15,7 @@ from console.objects import Key
 from console.rows import Draft, Order, View
 from console.widgets import bars
 from services.api import Edit
-from services.draft import Change, assembled, merge
+from services.draft import assembled, merge
 from services.draft import objects as flat
 from services.model import Document, ServerState, VirtualService
 from tests.fakes import scenes
@@ -117,7 +117,7 @@ def test_editing_locally_ends_where_the_agents_merge_ends(document: Document) ->
         for key, before in list(flat(document).items())[-2:]
         if key.startswith("layer7/") and key not in {edit.key for edit in edits}
     ]
-    merged = merge(document, [Change(e.key, e.before, e.after) for e in edits]).document
+    merged = merge(document, edits).document
     assert objects.with_edits(document, edits) == merged
 
 

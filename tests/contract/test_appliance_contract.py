@@ -64,6 +64,10 @@ async def change(appliance: Appliance, key: str, **fields: object) -> Edit:
     return Edit(key=key, before=before, after=before | fields, label=str(fields.get("label", "")))
 
 
+async def running_servers(appliance: Appliance) -> tuple[RealServer, ...]:
+    return (await appliance.document()).document.cluster.layer7[0].servers
+
+
 def with_label(document: Document, label: str) -> Document:
     tree = document.model_dump(mode="json")
     tree["cluster"]["layer7"][0]["label"] = label
@@ -286,28 +290,64 @@ async def test_changing_the_units_own_address_advises_to_confirm(appliance: Appl
 async def test_a_switch_acts_at_once_and_leaves_the_draft_alone(appliance: Appliance) -> None:
     edit = await change(appliance, SERVICE, label="later")
     await appliance.edit(edit)
-    await appliance.set_server(71, 711, KnobRequest(state=ServerState.DRAIN))
+    await appliance.set_servers(KnobRequest(servers=((71, 711),), state=ServerState.DRAIN))
     assert (await bare(appliance, SERVER))["state"] == "drain"
     assert (await appliance.draft()).edits == (edit,)
     await seen(appliance, lambda s: s.services[0].servers[0].health is Health.DRAIN)
-    await appliance.set_server(71, 711, KnobRequest(state=ServerState.ONLINE, weight=9))
+    await appliance.set_servers(
+        KnobRequest(servers=((71, 711),), state=ServerState.ONLINE, weight=9)
+    )
     assert (await bare(appliance, SERVER))["weight"] == 9
 
 
 async def test_a_switch_of_a_server_in_the_draft_clashes(appliance: Appliance) -> None:
     await appliance.edit(await change(appliance, SERVER, weight=7))
-    await appliance.set_server(71, 711, KnobRequest(state=ServerState.HALT))
+    await appliance.set_servers(KnobRequest(servers=((71, 711),), state=ServerState.HALT))
     assert [clash.key for clash in (await appliance.draft()).clashes] == [SERVER]
 
 
 async def test_a_server_that_is_not_there_is_not_found(appliance: Appliance) -> None:
     with pytest.raises(NotFound):
-        await appliance.set_server(71, 5, KnobRequest(state=ServerState.HALT))
+        await appliance.set_servers(KnobRequest(servers=((71, 5),), state=ServerState.HALT))
+
+
+async def test_many_servers_switched_at_once_are_one_change(appliance: Appliance) -> None:
+    before = (await appliance.status()).node.revision
+    keys = ((71, 711), (71, 713))
+    applied = await appliance.set_servers(KnobRequest(servers=keys, state=ServerState.DRAIN))
+    assert applied.revision == before + 1
+    states = [server.state for server in (await running_servers(appliance))]
+    assert states == [ServerState.DRAIN, ServerState.ONLINE, ServerState.DRAIN]
+    said = [line.what for line in await appliance.journal(20)]
+    assert sum("drain web/web1, web/web3" in line for line in said) == 1
+
+
+async def test_one_server_of_many_that_is_not_there_leaves_the_others(
+    appliance: Appliance,
+) -> None:
+    keys = ((71, 711), (71, 5))
+    with pytest.raises(NotFound):
+        await appliance.set_servers(KnobRequest(servers=keys, state=ServerState.HALT))
+    assert {server.state for server in (await running_servers(appliance))} == {ServerState.ONLINE}
+
+
+async def test_a_switch_that_changes_nothing_makes_no_revision(appliance: Appliance) -> None:
+    before = (await appliance.status()).node.revision
+    wish = KnobRequest(servers=((71, 711),), state=ServerState.ONLINE)
+    assert (await appliance.set_servers(wish)).revision == before
+    assert (await appliance.revisions())[0].number == before
+
+
+async def test_a_weight_out_of_range_is_refused_with_its_field(appliance: Appliance) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        await appliance.set_servers(KnobRequest(servers=((71, 711),), weight=1000))
+    assert [problem.where for problem in caught.value.problems] == ["weight"]
+    assert (await bare(appliance, SERVER))["weight"] == 100
 
 
 async def test_a_service_with_every_server_offline_on_purpose_is_off(appliance: Appliance) -> None:
     for server in (711, 712, 713):
-        await appliance.set_server(71, server, KnobRequest(state=ServerState.HALT))
+        await appliance.set_servers(KnobRequest(servers=((71, server),), state=ServerState.HALT))
     await seen(appliance, lambda s: s.services[0].health is Health.OFF)
     status = await appliance.status()
     assert {server.health for server in status.services[0].servers} == {Health.HALT}
@@ -343,7 +383,7 @@ async def test_a_switch_inside_the_window_is_refused_and_moves_nothing(
     await appliance.edit(await change(appliance, "local", domain="new.example"))
     await appliance.apply_draft(DraftApply(confirm_s=60))
     with pytest.raises(Refused, match="waits to be confirmed"):
-        await appliance.set_server(71, 711, KnobRequest(state=ServerState.HALT))
+        await appliance.set_servers(KnobRequest(servers=((71, 711),), state=ServerState.HALT))
     [service] = (await appliance.status()).services
     assert service.servers[0].health is not Health.HALT
     await appliance.rollback()
@@ -386,7 +426,7 @@ async def test_a_document_made_from_another_revision_is_refused(appliance: Appli
 
 
 async def test_the_journal_tells_what_was_done_newest_first(appliance: Appliance) -> None:
-    await appliance.set_server(71, 711, KnobRequest(state=ServerState.DRAIN))
+    await appliance.set_servers(KnobRequest(servers=((71, 711),), state=ServerState.DRAIN))
     await appliance.apply(ApplyRequest(document=with_label(base(), "other"), why="the last one"))
     entries = await appliance.journal(50)
     assert "the last one" in entries[0].what

@@ -54,8 +54,9 @@ from services.errors import (
     Unreachable,
 )
 from services.identity import with_ids
-from services.model import Document, RealServer, ServerState
+from services.model import Document, ServerState, real_servers, server_names
 from services.status import services_status
+from services.switch import reason, switched
 
 ServerKey = tuple[int, int]
 
@@ -210,38 +211,31 @@ class ScriptedAppliance:
         document = self._stored(number)[1]
         return self._apply(document, why or f"back to revision {number}", None)
 
-    async def set_server(self, service: int, server: int, request: KnobRequest) -> Applied:
-        self._changing("set_server", AccessRole.OPERATOR)
-        key = (service, server)
-        old = self._server(key)
-        new = RealServer.model_validate(
-            old.model_dump()
-            | ({} if request.state is None else {"state": request.state})
-            | ({} if request.weight is None else {"weight": request.weight})
-        )
-        said = [] if request.state is None else [f"{request.state.value} {self._name(key)}"]
-        said += [] if request.weight is None else [f"weight {request.weight} for {self._name(key)}"]
-        applied = self._apply(_with_server(self.running, key, new), ", ".join(said), None)
-        if new.state is ServerState.HALT:
-            self.connections.pop(key, None)
+    async def set_servers(self, request: KnobRequest) -> Applied:
+        self._changing("set_servers", AccessRole.OPERATOR)
+        keys, state, weight = request.servers, request.state, request.weight
+        self._expire()
+        self._require_no_window()
+        document = switched(self.running, keys, state=state, weight=weight)
+        if document == self.running:
+            return Applied(revision=self._revision, changes=())
+        why = request.why or reason(document, keys, state=state, weight=weight)
+        applied = self._apply(document, why, None)
+        if state is ServerState.HALT:
+            for key in keys:
+                self.connections.pop(key, None)
         return applied
 
     async def edit(self, edit: Edit) -> DraftView:
         self._changing("edit", AccessRole.SETUP)
         if not self._edits:
             self._base = self._revision
-        earlier = self._edits.get(edit.key)
-        if earlier is not None and edit.before == earlier.after:
-            edit = edit.model_copy(update={"before": earlier.before})
-        if edit.before == edit.after:
-            self._drop(edit.key)
-        else:
-            self._edits[edit.key] = edit
+        self._edits = drafting.with_edit(self._edits, edit)
         return self._view()
 
     async def drop_edit(self, key: str) -> DraftView:
         self._changing("drop_edit", AccessRole.SETUP)
-        self._drop(key)
+        self._edits = drafting.without_edit(self._edits, key)
         return self._view()
 
     async def discard(self) -> DraftView:
@@ -292,19 +286,8 @@ class ScriptedAppliance:
             refusal, self.refusal = self.refusal, None
             raise refusal
 
-    def _drop(self, key: str) -> None:
-        inside = f"{key}/" if key.startswith("layer7/") else None
-        self._edits = {
-            name: edit
-            for name, edit in self._edits.items()
-            if name != key and not (inside and name.startswith(inside))
-        }
-
     def _merged(self) -> drafting.Merged:
-        merged = drafting.merge(
-            self.running,
-            [drafting.Change(e.key, e.before, e.after, e.label) for e in self._edits.values()],
-        )
+        merged = drafting.merge(self.running, self._edits.values())
         problems = check(merged.document) if merged.document else ()
         return drafting.Merged(merged.document, (*merged.problems, *problems), merged.clashes)
 
@@ -358,8 +341,8 @@ class ScriptedAppliance:
             yield from self._knobs(old, new)
 
     def _knobs(self, old: Document, new: Document) -> Iterable[PlannedChange]:
-        before = _servers(old)
-        for key, server in _servers(new).items():
+        before = real_servers(old)
+        for key, server in real_servers(new).items():
             was = before.get(key)
             if was is None or (was.state, was.weight) == (server.state, server.weight):
                 continue
@@ -377,16 +360,12 @@ class ScriptedAppliance:
                 )
 
     def _dropped(self, old: Document, new: Document) -> int:
-        kept = _servers(new).keys()
-        return sum(self.connections.get(key, 0) for key in _servers(old) if key not in kept)
+        kept = real_servers(new).keys()
+        return sum(self.connections.get(key, 0) for key in real_servers(old) if key not in kept)
 
     def _apply(self, document: Document, why: str, confirm_s: int | None) -> Applied:
         self._expire()
-        if self._window is not None:
-            raise Refused(
-                f"A change of {self._window[2]} waits to be confirmed.",
-                do="Confirm it or roll it back first.",
-            )
+        self._require_no_window()
         document = self._with_ids(document)
         if self.role is AccessRole.SETUP and document.cluster != self.running.cluster:
             raise Refused(
@@ -401,6 +380,13 @@ class ScriptedAppliance:
             self.running = document
         self._note(self.user, f"applied revision {self._revision}: {why or '-'}")
         return Applied(revision=self._revision, changes=changes, confirm=self._confirm_status())
+
+    def _require_no_window(self) -> None:
+        if self._window is not None:
+            raise Refused(
+                f"A change of {self._window[2]} waits to be confirmed.",
+                do="Confirm it or roll it back first.",
+            )
 
     def _commit(self, document: Document, *, who: str, why: str) -> None:
         sha256 = hashlib.sha256(document.model_dump_json().encode()).hexdigest()
@@ -435,18 +421,8 @@ class ScriptedAppliance:
                 return info, document
         raise NotFound(f"There is no revision {number}.", do="Look at the revisions.")
 
-    def _server(self, key: ServerKey) -> RealServer:
-        found = _servers(self.running).get(key)
-        if found is None:
-            raise NotFound("There is no such real server.", do="Look at the Overview.")
-        return found
-
     def _name(self, key: ServerKey) -> str:
-        for service in self.running.cluster.layer7:
-            for server in service.servers:
-                if (service.id, server.id) == key:
-                    return f"{service.label}/{server.label}"
-        return f"{key[0]}/{key[1]}"
+        return server_names(self.running).get(key, f"{key[0]}/{key[1]}")
 
     def _with_ids(self, document: Document) -> Document:
         return with_ids(document, self.running, self._pick)
@@ -487,14 +463,6 @@ class ScriptedAppliance:
         return Sample(at=at, running=self.haproxy_runs, servers=servers, services=services)
 
 
-def _servers(document: Document) -> dict[ServerKey, RealServer]:
-    return {
-        (service.id, server.id): server
-        for service in document.cluster.layer7
-        for server in service.servers
-    }
-
-
 def _structure(document: Document) -> object:
     """Everything but what a running HAProxy can be told without a reload."""
     tree = document.cluster.model_dump(mode="json")
@@ -503,21 +471,6 @@ def _structure(document: Document) -> object:
             del server["state"], server["weight"], server["comment"]
         del service["comment"]
     return tree
-
-
-def _with_server(document: Document, key: ServerKey, server: RealServer) -> Document:
-    services = tuple(
-        service
-        if service.id != key[0]
-        else service.model_copy(
-            update={
-                "servers": tuple(server if old.id == key[1] else old for old in service.servers)
-            }
-        )
-        for service in document.cluster.layer7
-    )
-    cluster = document.cluster.model_copy(update={"layer7": services})
-    return document.model_copy(update={"cluster": cluster})
 
 
 def _problem_views(problems: Iterable[Problem]) -> tuple[ProblemView, ...]:

@@ -79,19 +79,15 @@ def application(fake: ScriptedAppliance) -> FastAPI:
     async def plan(request: Request) -> BaseModel:
         return await fake.plan(ApplyRequest.model_validate_json(await request.body()))
 
-    async def set_server(request: Request) -> BaseModel:
-        return await fake.set_server(
-            int(request.path_params["service"]),
-            int(request.path_params["server"]),
-            KnobRequest.model_validate_json(await request.body()),
-        )
+    async def set_servers(request: Request) -> BaseModel:
+        return await fake.set_servers(KnobRequest.model_validate_json(await request.body()))
 
     door("POST", "/rollback", rollback)
     door("POST", "/draft/edits", edit)
     door("POST", "/draft/apply", apply_draft)
     door("POST", "/apply", apply)
     door("POST", "/plan", plan)
-    door("POST", "/layer7/{service}/servers/{server}", set_server)
+    door("POST", "/layer7/servers", set_servers)
     return app
 
 

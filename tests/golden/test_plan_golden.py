@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import yaml
 
-from services.model import Document
+from services.model import Document, server_names
 from services.plan import HaproxySeen, Seen, Wanted, plan
-from services.plan.state import AddressKey, ServerKey
+from services.plan.state import AddressKey
 from services.plan.words import sentence
 from services.render import Place
 from services.wanted import wanted
@@ -36,7 +36,7 @@ def test_the_plan_is_the_folders(case: Path, pytestconfig: pytest.Config) -> Non
     drift = found.pop("drift", {})
     standing = Document.model_validate(found)
     changes = plan(wanted(goal, PLACE), _drifted(wanted(standing, PLACE), drift, standing))
-    names = _names(standing) | _names(goal)
+    names = server_names(standing) | server_names(goal)
     told = "".join(
         f"{sentence(change, lambda key: names[key])} -- {change.effect}"
         f"{f' ({change.drops})' if change.drops else ''}\n"
@@ -53,7 +53,7 @@ def _drifted(standing: Wanted, drift: Mapping[str, Any], document: Document) -> 
     `connections: {service/server: count}`.
     """
     seen = settled(standing)
-    ids = {name: key for key, name in _names(document).items()}
+    ids = {name: key for key, name in server_names(document).items()}
     haproxy, links = seen.haproxy, seen.links
     if drift.get("haproxy") == "gone":
         haproxy = HaproxySeen(config=haproxy.config)
@@ -75,14 +75,6 @@ def _drifted(standing: Wanted, drift: Mapping[str, Any], document: Document) -> 
         else:
             files[path] = b"edited by hand"
     return replace(seen, haproxy=haproxy, links=links, files=files, clients=standing.links.clients)
-
-
-def _names(document: Document) -> dict[ServerKey, str]:
-    return {
-        (service.id, server.id): f"{service.label}/{server.label}"
-        for service in document.cluster.layer7
-        for server in service.servers
-    }
 
 
 def _yaml(path: Path) -> dict[str, Any]:

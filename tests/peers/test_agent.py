@@ -60,8 +60,8 @@ def apply(lab: Lab, document: Document, **options: object) -> int:
 def knob(lab: Lab, server: str, **wish: object) -> None:
     service = running(lab).document.cluster.layer7[0]
     [number] = [found.id for found in service.servers if found.label == server]
-    request = KnobRequest(**wish)  # type: ignore[arg-type]
-    asked(lab, lambda client: client.set_server(service.id, number, request))
+    request = KnobRequest(servers=((service.id, number),), **wish)  # type: ignore[arg-type]
+    asked(lab, lambda client: client.set_servers(request))
 
 
 # ------------------------------------------------------------------------------------ traffic

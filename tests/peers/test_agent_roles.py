@@ -56,7 +56,9 @@ async def main():
 
     wishes = {
         "look": client.status,
-        "switch": lambda: client.set_server(int(service), int(server), KnobRequest(weight=99)),
+        "switch": lambda: client.set_servers(
+            KnobRequest(servers=((int(service), int(server)),), weight=99)
+        ),
         "local": lambda: change("local", domain=word),
         "cluster": cluster,
         "rollback": client.rollback,

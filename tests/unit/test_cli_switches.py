@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from services.api import AccessRole
+from services.errors import Unable
 from services.model import ServerState
 from tests.fakes import scenes
 from tests.fakes.appliance import ScriptedAppliance
@@ -42,7 +43,7 @@ def test_a_verb_sets_one_server(state: str, fake: ScriptedAppliance, ballast: Ba
 def test_all_servers_of_a_vip(fake: ScriptedAppliance, ballast: Ballast) -> None:
     ran = ballast("drain", "web-http", "--all", "--json")
     assert ran.status == 0
-    assert [each["rip"] for each in ran.json] == ["web1", "web2", "web3"]
+    assert [each["rip"] for each in ran.json["servers"]] == ["web1", "web2", "web3"]
     assert [name for name, state in states(fake).items() if state is ServerState.DRAIN] == [
         "web1", "web2", "web3", "ftp1",
     ]  # fmt: skip
@@ -58,7 +59,7 @@ def test_an_address_across_services(fake: ScriptedAppliance, ballast: Ballast) -
 def test_a_weight(fake: ScriptedAppliance, ballast: Ballast) -> None:
     ran = ballast("weight", "rds", "rds1", "7", "--json")
     assert ran.status == 0
-    assert ran.json[0]["applied"]["revision"] == 2
+    assert ran.json["applied"]["revision"] == 2
     assert fake.running.cluster.layer7[1].servers[0].weight == 7
 
 
@@ -116,19 +117,17 @@ def test_a_vip_without_servers_has_none_to_drain(fake: ScriptedAppliance, ballas
     assert "VIP `smtp` has no real servers." in ran.err
 
 
-def test_after_a_failure_in_the_middle_it_is_clear_what_was_done(
-    fake: ScriptedAppliance, ballast: Ballast, monkeypatch: pytest.MonkeyPatch
+def test_many_servers_are_one_revision(fake: ScriptedAppliance, ballast: Ballast) -> None:
+    ran = ballast("drain", "web-http", "--all", "--why", "rack 7", "--json")
+    assert ran.json["applied"]["revision"] == 2
+    assert fake.calls == ["set_servers"]
+    assert "rack 7" in ballast("revisions").out
+
+
+def test_what_could_not_be_done_is_not_said_to_be(
+    fake: ScriptedAppliance, ballast: Ballast
 ) -> None:
-    real = fake.set_server
-
-    async def second_fails(service: int, server: int, request: object) -> object:
-        if server == 2:
-            fake.silent = True
-        return await real(service, server, request)  # type: ignore[arg-type]  # handed through
-
-    monkeypatch.setattr(fake, "set_server", second_fails)
+    fake.refusal = Unable("HAProxy is gone.", do="Start it.")
     ran = ballast("drain", "web-http", "--all", "--json")
     assert (ran.status, ran.out) == (3, "")
-    said = ran.err.splitlines()
-    assert said[0] == "web-http/web1: drain"
-    assert said[1].startswith("ballast: The agent does not answer")
+    assert ran.err == "ballast: HAProxy is gone. Start it.\n"

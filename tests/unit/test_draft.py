@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from services.draft import Change, assembled, merge, objects
+from services.api import Edit
+from services.draft import assembled, merge, objects, with_edit, without_edit
 from services.model import Document
 from tests.strategies import documents
 
@@ -40,9 +41,13 @@ def document() -> Document:
     )
 
 
-def edit(document: Document, key: str, **fields: Any) -> Change:
+def change(key: str, before: object, after: object, label: str = "") -> Edit:
+    return Edit.model_validate({"key": key, "before": before, "after": after, "label": label})
+
+
+def edit(document: Document, key: str, **fields: Any) -> Edit:
     before = objects(document)[key]
-    return Change(key, before, {**before, **fields}, label=key)
+    return change(key, before, {**before, **fields}, label=key)
 
 
 @given(documents())
@@ -70,22 +75,22 @@ def test_an_object_changed_underneath_is_a_clash_that_names_the_fields(document:
 
 
 def test_the_same_change_by_two_people_is_no_clash(document: Document) -> None:
-    change = edit(document, WEB1, weight=10)
-    theirs = merge(document, [change]).document
+    mine = edit(document, WEB1, weight=10)
+    theirs = merge(document, [mine]).document
     assert theirs is not None
-    assert merge(theirs, [change]).document == theirs
+    assert merge(theirs, [mine]).document == theirs
 
 
 def test_deleting_a_service_takes_its_servers_along(document: Document) -> None:
-    gone = merge(document, [Change(WEB, objects(document)[WEB], None)]).document
+    gone = merge(document, [change(WEB, objects(document)[WEB], None)]).document
     assert gone is not None
     assert [service.label for service in gone.cluster.layer7] == ["mail"]
 
 
 def test_a_server_for_a_service_deleted_meanwhile_is_a_clash(document: Document) -> None:
-    theirs = merge(document, [Change(WEB, objects(document)[WEB], None)]).document
+    theirs = merge(document, [change(WEB, objects(document)[WEB], None)]).document
     assert theirs is not None
-    merged = merge(theirs, [Change(f"{WEB}/99", None, server(99, "web9", 9), "web/web9")])
+    merged = merge(theirs, [change(f"{WEB}/99", None, server(99, "web9", 9), "web/web9")])
     assert [clash.what for clash in merged.clashes] == [
         "The service of web/web9 was deleted meanwhile."
     ]
@@ -93,8 +98,8 @@ def test_a_server_for_a_service_deleted_meanwhile_is_a_clash(document: Document)
 
 def test_a_new_service_with_its_server_lands_at_the_end(document: Document) -> None:
     service = {"label": "api", "addresses": ["198.51.100.3"], "ports": "80"}
-    changes = [Change(NEW, None, service), Change(f"{NEW}/31", None, server(31, "api1", 31))]
-    merged = merge(document, changes).document
+    edits = [change(NEW, None, service), change(f"{NEW}/31", None, server(31, "api1", 31))]
+    merged = merge(document, edits).document
     assert merged is not None
     last = merged.cluster.layer7[-1]
     assert (last.id, last.label, last.servers[0].id) == (3, "api", 31)
@@ -102,7 +107,7 @@ def test_a_new_service_with_its_server_lands_at_the_end(document: Document) -> N
 
 def test_an_object_keeps_the_id_its_key_names(document: Document) -> None:
     before = objects(document)[WEB1]
-    merged = merge(document, [Change(WEB1, before, {**before, "id": 12, "weight": 7})]).document
+    merged = merge(document, [change(WEB1, before, {**before, "id": 12, "weight": 7})]).document
     assert merged is not None
     assert [(found.id, found.weight) for found in merged.cluster.layer7[0].servers] == [
         (11, 7),
@@ -117,3 +122,63 @@ def test_a_field_the_model_refuses_is_a_problem_with_its_path(document: Document
         "cluster.layer7[0].servers[1].port",
         "cluster.layer7[1].ports",
     ]
+
+
+# ----------------------------------------------------------------------------- pending edits
+
+
+def pending(*edits: Edit) -> dict[str, Edit]:
+    found: dict[str, Edit] = {}
+    for each in edits:
+        found = with_edit(found, each)
+    return found
+
+
+def test_a_second_edit_that_begins_where_the_first_ended_is_one_from_its_beginning() -> None:
+    found = pending(
+        change(WEB1, {"weight": 1}, {"weight": 2}), change(WEB1, {"weight": 2}, {"weight": 3})
+    )
+    assert found == {WEB1: change(WEB1, {"weight": 1}, {"weight": 3})}
+
+
+def test_a_second_edit_that_begins_elsewhere_takes_the_firsts_place() -> None:
+    mine = change(WEB1, {"weight": 9}, {"weight": 3})
+    assert pending(change(WEB1, {"weight": 1}, {"weight": 2}), mine) == {WEB1: mine}
+
+
+def test_coming_back_to_the_beginning_is_no_edit() -> None:
+    there, back = (
+        change(WEB1, {"weight": 1}, {"weight": 2}),
+        change(WEB1, {"weight": 2}, {"weight": 1}),
+    )
+    assert pending(there, back) == {}
+
+
+def test_deleting_a_service_forgets_the_edits_inside_it_and_no_others(document: Document) -> None:
+    renamed = edit(document, WEB, label="shop")
+    gone = change(WEB, renamed.after, None)
+    mail = edit(document, MAIL, comment="new")
+    found = pending(renamed, edit(document, WEB1, weight=7), mail, gone)
+    assert found == {WEB: change(WEB, renamed.before, None), MAIL: mail}
+    merged = merge(document, found.values()).document
+    assert merged is not None
+    assert [service.label for service in merged.cluster.layer7] == ["mail"]
+
+
+def test_a_new_service_deleted_again_leaves_nothing_of_it() -> None:
+    service = {"label": "api"}
+    made = change(NEW, None, service), change(f"{NEW}/31", None, server(31, "api1", 31))
+    assert pending(*made, change(NEW, service, None)) == {}
+
+
+def test_dropping_the_edit_of_a_service_drops_those_of_its_servers_and_no_others() -> None:
+    edits = pending(
+        *(change(key, None, {"label": "x"}) for key in (WEB, WEB1, f"{WEB}0", MAIL, "local"))
+    )
+    assert list(without_edit(edits, WEB)) == [f"{WEB}0", MAIL, "local"]
+    assert list(without_edit(edits, WEB1)) == [WEB, f"{WEB}0", MAIL, "local"]
+
+
+def test_the_local_half_and_its_cards_are_objects_apart() -> None:
+    edits = pending(*(change(key, None, {"mtu": 1}) for key in ("local", "local/eth0")))
+    assert list(without_edit(edits, "local")) == ["local/eth0"]
