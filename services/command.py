@@ -43,12 +43,14 @@ async def run(
     *,
     timeout_s: float,
     stdin: str = "",
+    env: Mapping[str, str] | None = None,
     accept: Collection[int] = (0,),
     do: str = "Look in the journal for details.",
 ) -> Output:
     """Run `argv` without a shell and return what it said.
 
-    `timeout_s` has no default on purpose: the caller knows how long is too long.
+    `timeout_s` has no default on purpose: the caller knows how long is too long. `env` is added
+    to the clean environment, for programs that are told things in no other way.
     Raises `CommandFailed`, carrying `do`, for a missing program, a status outside
     `accept`, or a timeout (the child is killed and reaped first).
     """
@@ -59,7 +61,7 @@ async def run(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=dict(CLEAN_ENV),
+            env={**CLEAN_ENV, **(env or {})},
         )
     except FileNotFoundError as error:
         raise CommandFailed(argv, "is not installed", "", do=do) from error
