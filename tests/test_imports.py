@@ -34,7 +34,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "rich": ("console",),
     "subprocess": ("services.command",),
     "textual": ("console",),
-    "typer": ("services.cli",),
+    "typer": ("services.cli", "image.__main__"),
 }
 """Outside thing → the only modules that may import it."""
 
