@@ -130,7 +130,8 @@ class CommandFailed(Unable):
     """A program is missing, failed or ran out of time; `said` holds its own words."""
 
     def __init__(self, argv: Sequence[str], reason: str, said: str, *, do: str) -> None:
-        first = " ".join(said.split())[:500]
+        # the sentence has a full stop of its own
+        first = " ".join(said.split())[:500].rstrip(".")
         super().__init__(f"{argv[0]} {reason}{': ' + first if first else ''}.", do=do)
         self.command = shlex.join(argv)
         self.said = said

@@ -69,7 +69,8 @@ def _problem(found: ErrorDetails, model: type[BaseModel]) -> Problem:
     path = found["loc"]
     context: dict[str, Any] = found.get("ctx", {})
     name = str(path[-1]) if path else "The document"
-    value = shown(found["input"]) if isinstance(found["input"], str | int | float) else name
+    title = _title_at(model, path)
+    value = shown(found["input"]) if isinstance(found["input"], str | int | float) else title
     match found["type"]:
         case "ballast":
             return Problem(path, context["what"], context["do"])
@@ -92,7 +93,7 @@ def _problem(found: ErrorDetails, model: type[BaseModel]) -> Problem:
             side = "least" if "min_length" in context else "most"
             return Problem(
                 path,
-                f"{name} has {context.get('actual_length')} entries.",
+                f"{title} has {context.get('actual_length') or 'no'} entries.",
                 f"Give {limit} at {side}.",
             )
         case kind:
@@ -102,17 +103,34 @@ def _problem(found: ErrorDetails, model: type[BaseModel]) -> Problem:
             return Problem(path, f"{value} {what}", do)
 
 
+def _title_at(model: type[BaseModel], path: tuple[str | int, ...]) -> str:
+    """What people call the field at `path`, e.g. `IP address`, or an entry of such a list."""
+    if not path:
+        return "The document"
+    *above, last = path
+    if isinstance(last, int):
+        return f"Entry {last + 1} of {_title_at(model, tuple(above))}"
+    inside = _model_at(model, tuple(above))
+    field = inside.model_fields.get(last) if inside else None
+    return (field.title if field else None) or last
+
+
 def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
     """The field names of the model at `path`, for "did you mean"; empty if it is no model."""
+    found = _model_at(model, path)
+    return list(found.model_fields) if found else []
+
+
+def _model_at(model: type[BaseModel], path: tuple[str | int, ...]) -> type[BaseModel] | None:
     for step in path:
         if isinstance(step, int):
             continue
         field = model.model_fields.get(step)
         inner = _model_in(field.annotation) if field else None
         if inner is None:
-            return []
+            return None
         model = inner
-    return list(model.model_fields)
+    return model
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:

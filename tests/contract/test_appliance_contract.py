@@ -8,9 +8,8 @@ against the one then works against the other.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,8 +31,8 @@ from services.model import Document, RealServer, ServerState, VirtualService
 from tests.fakes.appliance import ScriptedAppliance
 from tests.lab.agent import first_document
 from tests.lab.layout import Layout
+from tests.poll import eventually_async
 
-WITHIN_S = 15
 NEW_SERVICE, NEW_SERVER = 1_999_000_001, 1_999_000_002
 
 
@@ -74,18 +73,11 @@ def with_label(document: Document, label: str) -> Document:
     return Document.model_validate(tree)
 
 
-async def eventually(probe: Callable[[], Awaitable[bool]]) -> None:
-    give_up_at = time.monotonic() + WITHIN_S
-    while not await probe():
-        assert time.monotonic() < give_up_at
-        await asyncio.sleep(0.05)
-
-
 async def seen(appliance: Appliance, good: Callable[[Status], bool]) -> None:
     async def probe() -> bool:
         return good(await appliance.status())
 
-    await eventually(probe)
+    await eventually_async(probe)
 
 
 def new_objects() -> tuple[Edit, Edit]:

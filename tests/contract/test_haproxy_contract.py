@@ -28,11 +28,11 @@ from tests.peers.dataplane import (
     alone,
     data_plane,
     document,
-    eventually,
     rip,
     vip,
     webs,
 )
+from tests.poll import eventually_async
 
 KEY: ServerKey = (7, 1)
 ONLINE = ServerKnobs(100, halted=False)
@@ -330,7 +330,7 @@ async def live_connections_outlive_a_reload_and_end_with_a_halt(world: World) ->
     async def left() -> int:
         return (await world.haproxy.seen()).connections[KEY]
 
-    await eventually(left, lambda found: found == 0)
+    await eventually_async(left, lambda found: found == 0)
 
 
 @case
@@ -353,6 +353,6 @@ async def a_killed_worker_is_seen_as_not_running_and_can_be_started(world: World
     async def running() -> bool:
         return (await world.haproxy.seen()).running
 
-    await eventually(running, lambda found: not found)
+    await eventually_async(running, lambda found: not found)
     await world.haproxy.start()
     assert (await world.haproxy.seen()).running

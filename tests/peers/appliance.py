@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,15 +16,6 @@ from tests.lab import Lab
 
 _T = TypeVar("_T")
 VIP = "192.168.2.100"
-
-
-def eventually(probe: Callable[[], _T], *, within_s: float = 15) -> _T:
-    """Ask until the answer is true; fails with the last answer."""
-    give_up_at = time.monotonic() + within_s
-    while not (found := probe()):
-        assert time.monotonic() < give_up_at, f"still {found!r} after {within_s} s"
-        time.sleep(0.05)
-    return found
 
 
 def asked(lab: Lab, question: Callable[[Client], Awaitable[_T]], *, terminal: str = "t1") -> _T:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from services.drivers.haproxy import MasterHaproxy, haproxy_unit
 from services.drivers.units import ChildUnits
@@ -23,13 +22,12 @@ from services.model import Check, CheckKind, Cluster, Document, RealServer, Virt
 from services.plan.state import HaproxyWanted
 from services.render import Place, haproxy_wanted
 from tests.netns import inside, ip
+from tests.poll import eventually_async
 
 VIP = "203.0.113.10"
 VIP6 = "2001:db8:1::10"
 CLIENT, OTHER_CLIENT = "192.0.2.1", "192.0.2.2"
 OUR_SIDE = (VIP, "203.0.113.11", CLIENT, OTHER_CLIENT)
-
-_T = TypeVar("_T")
 
 
 def alone(test: Callable[[], Awaitable[object]]) -> Callable[[], None]:
@@ -48,19 +46,6 @@ async def _with_addresses(test: Callable[[], Awaitable[object]]) -> None:
         *(f"addr add {address}/128 dev lo nodad" for address in (VIP6, "2001:db8:2::1")),
     )
     await test()
-
-
-async def eventually(
-    probe: Callable[[], Awaitable[_T]], good: Callable[[_T], Any] = bool, *, within_s: float = 8
-) -> _T:
-    """Ask until the answer is good; fails with the last one."""
-    until = time.monotonic() + within_s
-    while True:
-        found = await probe()
-        if good(found):
-            return found
-        assert time.monotonic() < until, f"still {found!r} after {within_s} s"
-        await asyncio.sleep(0.02)
 
 
 # -- what is asked for ----------------------------------------------------------------------
@@ -279,7 +264,7 @@ class Load:
         """Who answers the next `count` requests."""
         before = self.answers.copy()
         goal = before.total() + count
-        await eventually(self._total, lambda total: total >= goal)
+        await eventually_async(self._total, lambda total: total >= goal)
         return self.answers - before
 
     async def _total(self) -> int:
@@ -332,7 +317,7 @@ class DataPlane:
             sample = await self.driver.sample()
             return {key[1] for key, seen in sample.servers.items() if seen.up and key[0] == service}
 
-        await eventually(found, lambda found: found == set(ids))
+        await eventually_async(found, lambda found: found == set(ids))
 
 
 async def _say(socket: Path, line: str) -> str:

@@ -21,13 +21,13 @@ from tests.peers.appliance import (
     asked,
     changed,
     config_file,
-    eventually,
     healths,
     journal,
     masters,
     running,
     status,
 )
+from tests.poll import eventually
 
 ALL = {"web1", "web2", "web3"}
 

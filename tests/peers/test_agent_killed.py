@@ -16,12 +16,12 @@ from tests.peers.appliance import (
     addresses,
     answers,
     asked,
-    eventually,
     healths,
     masters,
     running,
     status,
 )
+from tests.poll import eventually
 
 MOST_STEPS = 60
 """More than an apply has: the loop ends at the first apply that is not interrupted."""

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab import Lab
-from tests.peers.appliance import answers, eventually, healths
+from tests.peers.appliance import answers, healths
+from tests.poll import eventually
 from tests.tmux import Tmux
 
 

@@ -32,12 +32,12 @@ from tests.peers.dataplane import (
     ask,
     data_plane,
     document,
-    eventually,
     rip,
     vip,
     webs,
     who,
 )
+from tests.poll import eventually_async
 
 COOKIE = {"persistence": Persistence.HTTP_COOKIE}
 ANOTHER = vip(id=8, label="other", addresses=["203.0.113.11"])
@@ -210,11 +210,11 @@ async def test_the_check_port_is_the_new_files_in_both_directions() -> None:
             return of.requests["/health"] > more_than
 
         await plane.load(document(vip(rip(1), check=aside)))
-        await eventually(lambda: checks(elsewhere, 1))
+        await eventually_async(lambda: checks(elsewhere, 1))
         before = web.requests["/health"]
         await plane.load(document(vip(rip(1))))
         at_the_reload = elsewhere.requests["/health"]
-        await eventually(lambda: checks(web, before + 1))
+        await eventually_async(lambda: checks(web, before + 1))
         assert elsewhere.requests["/health"] <= at_the_reload + 1
 
 
@@ -239,10 +239,12 @@ async def test_source_ip_persistence_survives_reloads_and_a_rename_of_the_servic
     async with webs(2), data_plane(document(first)) as plane:
         chosen = {source: (await ask(source=source)).who for source in (CLIENT, OTHER_CLIENT)}
         assert set(chosen.values()) == {"web1", "web2"}
-        await eventually(lambda: _may_teach(plane), within_s=12)
+        await eventually_async(lambda: _may_teach(plane), within_s=12)
         for after in (document(first, ANOTHER), document(renamed), document(with_ipv6)):
             await plane.load(after)
-            await eventually(lambda: plane.told("show table vs7"), lambda said: "used:2" in said)
+            await eventually_async(
+                lambda: plane.told("show table vs7"), lambda said: "used:2" in said
+            )
             # the one first that a worker who knows nothing would send to the other server
             for source in (OTHER_CLIENT, CLIENT):
                 assert await who(3, source=source) == {chosen[source]}
@@ -318,7 +320,7 @@ async def test_a_killed_worker_is_seen_and_a_start_brings_the_service_back() -> 
         async def running() -> bool:
             return (await plane.driver.seen()).running
 
-        await eventually(running, lambda found: not found)
+        await eventually_async(running, lambda found: not found)
         await plane.driver.start()
         assert await who(2) == {"web1"}
         assert (await plane.driver.seen()).masters == 1
@@ -339,7 +341,7 @@ async def test_a_stray_master_is_ended_and_the_one_that_answers_stays() -> None:
                 return processes_from(said).master == stray.pid
             return False
 
-        await eventually(taken_over)
+        await eventually_async(taken_over)
         assert (await plane.driver.seen()).masters == 2
         await plane.driver.end_strays()
         assert (await plane.units.seen("haproxy")).pids == (stray.pid,)

@@ -19,12 +19,12 @@ from tests.peers.dataplane import (
     ask,
     data_plane,
     document,
-    eventually,
     rip,
     vip,
     webs,
     who,
 )
+from tests.poll import eventually_async
 
 NO_CHECK = Check(kind=CheckKind.NONE)
 
@@ -122,7 +122,7 @@ async def test_the_limit_of_a_server_is_kept_and_the_rest_waits() -> None:
             # nobody is bound to this server, so it is the service's queue
             return "\nvs7,BACKEND,1," in await plane.told("show stat")
 
-        await eventually(waiting)
+        await eventually_async(waiting)
         assert web.requests["/long"] == 1
         web.may_end.set()
         await first.read(10000)

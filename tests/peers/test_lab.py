@@ -11,10 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -25,17 +25,7 @@ from tests.lab.agent import first_document
 from tests.lab.client import Target, targets_in, targets_of
 from tests.lab.control import ROOT, Ended, Place
 from tests.lab.folder import find, living, new_folder, remove_remains
-
-_T = TypeVar("_T")
-
-
-def eventually(probe: Callable[[], _T], *, within_s: float = 10) -> _T:
-    """Ask until the answer is true; fails with the last answer."""
-    give_up_at = time.monotonic() + within_s
-    while not (found := probe()):
-        assert time.monotonic() < give_up_at, f"still {found!r} after {within_s} s"
-        time.sleep(0.05)
-    return found
+from tests.poll import eventually
 
 
 @pytest.fixture(scope="module")

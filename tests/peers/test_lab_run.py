@@ -18,8 +18,9 @@ import pytest
 
 from tests.lab.control import ROOT
 from tests.lab.folder import living
-from tests.peers.test_lab import BARE_ROOT, eventually, outside
+from tests.peers.test_lab import BARE_ROOT, outside
 from tests.peers.test_lab_terminal import FIRST_SCREEN, on_a_terminal
+from tests.poll import eventually
 
 LAB = (sys.executable, "-m", "tests.lab")
 _ENV = {"PATH": os.environ["PATH"], "TERM": "xterm", "LC_ALL": "C.UTF-8"}

@@ -226,3 +226,21 @@ def test_the_largest_times_of_the_model_fit_into_haproxys(tmp_path: Path) -> Non
     assert haproxy_accepts(config)
     config.write_text(config.read_text().replace(f"{table_min}m", f"{table_min + 1}m"))
     assert not haproxy_accepts(config)
+
+
+@pytest.mark.parametrize(
+    ("tree", "sentence"),
+    [
+        ({"addresses": []}, "IP address has no entries. Give 1 at least."),
+        ({"addresses": ["192.0.2.1"] * 17}, "IP address has 17 entries. Give 16 at most."),
+        ({"check": {"interval_s": []}}, "Interval is no whole number. Write digits only."),
+        ({"servers": [[]]}, "Entry 1 of Real servers is no group of fields."),
+        ({"servers": [{"port": 80, "label": "web1"}]}, "IP address is missing. Add it."),
+    ],
+)
+def test_sentences_call_a_field_what_its_form_calls_it(tree: Any, sentence: str) -> None:
+    good = {"label": "web", "addresses": ["192.0.2.1"], "ports": "80"}
+    with pytest.raises(ValidationError) as caught:
+        VirtualService.model_validate(good | tree)
+    [problem] = problems_from(caught.value, VirtualService)
+    assert f"{problem.what} {problem.do}".startswith(sentence)
