@@ -14,13 +14,22 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from console.app import ConsoleApp
+    from services.client import Client
 
 EXIT_USAGE = 2
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the console and exit with its status: 0 left, 2 wrong usage, 3 a fault."""
+    """Run the console and exit with its status: 0 left, 2 wrong usage, 3 a fault.
+
+    Before login also `EXIT_LOG_IN`: somebody wants in.
+    """
     given = _arguments(argv)
     from console import terminal
 
@@ -40,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     faults.log_to(given.log or faults.log_file())
     faults.keep_off_the_screen()
     try:
-        status = _run(given, machine=terminal.is_machine_console(terminal.name()))
+        status = _run(given)
     except Exception as error:  # noqa: BLE001 - the last door before the screen
         faults.record(error, "starting")
         terminal.clear_after()
@@ -52,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(status)
 
 
-def _run(given: argparse.Namespace, *, machine: bool) -> int:
+def _run(given: argparse.Namespace) -> int:
     from console import faults, terminal
 
     # httpx's command line brings click, pygments and a progress bar; httpx does without them
@@ -61,14 +70,7 @@ def _run(given: argparse.Namespace, *, machine: bool) -> int:
 
     socket = given.socket or socket_path()
     client = Client(socket, terminal=terminal.draft_name(terminal.name()))
-    from console.app import ConsoleApp, StatusFirst
-
-    kind = StatusFirst if given.status_screen else ConsoleApp
-    app = kind(
-        client,
-        resident=machine,
-        plain_frames=not terminal.speaks_utf8(),
-    )
+    app = _made(given, client, plain_frames=not terminal.speaks_utf8())
     gc.freeze()
     gc.enable()
     app.run(mouse=False)
@@ -76,6 +78,24 @@ def _run(given: argparse.Namespace, *, machine: bool) -> int:
         sys.stderr.write(faults.last_words(app.fault) + "\n")
         return faults.EXIT_FAULT
     return app.return_value if app.return_value is not None else app.return_code or 0
+
+
+def _made(given: argparse.Namespace, client: Client, *, plain_frames: bool) -> ConsoleApp:
+    from console.app import ConsoleApp, StatusFirst
+
+    if given.before_login or given.session:
+        from console.sessions import BeforeLogin, Session
+
+        if given.session:
+            return Session(client, plain_frames=plain_frames)
+        painted = partial(_tell, given.painted) if given.painted is not None else None
+        return BeforeLogin(client, plain_frames=plain_frames, painted=painted)
+    kind = StatusFirst if given.status_screen else ConsoleApp
+    return kind(client, plain_frames=plain_frames)
+
+
+def _tell(descriptor: int) -> None:
+    os.write(descriptor, b"painted")
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -91,7 +111,21 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--status-screen",
         action="store_true",
-        help="begin with the status screen, as the machine's own screen does",
+        help="begin with the status screen",
+    )
+    parser.add_argument(
+        "--before-login",
+        action="store_true",
+        help="the status screen alone; ends with status 10 when somebody wants to log in",
+    )
+    parser.add_argument(
+        "--painted",
+        type=int,
+        metavar="FD",
+        help="with --before-login: write a word there once the first figures are painted",
+    )
+    parser.add_argument(
+        "--session", action="store_true", help="logging out ends it, as in a login shell"
     )
     parser.add_argument(
         "--log", type=Path, default=None, help="write faults there (default: the system's log)"

@@ -73,7 +73,7 @@ _TABLE = (
     Key("menu", ("f2", "m"), "Menu", "Main menu."),
     Key("review", ("f7", "c"), "Review", "Look at the pending changes and apply them."),
     Key("log_out", ("f10", "q"), "Log out", "Back to the status screen."),
-    Key("log_in", ("f2", "m"), "Log in", "Log in, to the System Overview."),
+    Key("log_in", ("f2", "enter", "m"), "Log in", "Log in, to the System Overview."),
     Key("quit", ("q", "f10"), "Quit", "Leave the console; not on the machine's own screen."),
     Key("power", ("f12", "P"), "Power", "Restart or shut down."),
     Key("repaint", ("ctrl+l",), "Repaint", "Draw the screen again, when something wrote over it."),

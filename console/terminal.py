@@ -22,6 +22,9 @@ VT = re.compile(r"/dev/(tty|ttyS|hvc)[0-9]+")
 
 LEAST_WIDTH, LEAST_HEIGHT = 80, 24
 
+EXIT_LOG_IN = 10
+"""Status of a console before login: the person in front of it wants to log in."""
+
 ESCAPE_NEAR_MS, ESCAPE_FAR_MS = 50, 250
 """How long to wait for the rest of an arrow key: a network may cut one in two."""
 

@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import pwd
 import shlex
 import shutil
 import signal
-from collections.abc import Collection, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from services.errors import CommandFailed, Unable
 
@@ -136,3 +139,60 @@ def _inheritable() -> list[int]:
             if (fd := int(entry.name)) > 2 and os.get_inheritable(fd):
                 found.append(fd)
     return found
+
+
+def become(argv: Sequence[str], *, env: Mapping[str, str], do: str) -> NoReturn:
+    """Replace this process by a program, on the same terminal and in the same session.
+
+    The program finds every signal as a fresh process would: what Python ignores, or we do,
+    would stay ignored in it. Raises `CommandFailed` if it cannot be started.
+    """
+    program = shutil.which(argv[0], path=CLEAN_ENV["PATH"])
+    if program is None:
+        raise CommandFailed(argv, "is not installed", "", do=do)
+    for number in (*_LEFT_ALONE, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execve(program, list(argv), dict(env))
+    except OSError as error:
+        raise CommandFailed(argv, "cannot be started", error.strerror or "", do=do) from error
+
+
+_LEFT_ALONE = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
+"""Keys of a terminal send these to everybody on it."""
+
+
+def apart(work: Callable[[], object], *, account: str | None) -> int:
+    """Do `work` in a child on the same terminal, as `account` (None: as now); its process id.
+
+    A child of this very interpreter, because a second one would cost a person in front of a
+    slow machine another second. It ends with the status that `work` exits with, and with 1
+    when it could not be done. Only for a process without threads.
+    """
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        if account is not None:
+            _turn_into(account)
+        work()
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        log.exception("work as %s failed", account)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
+
+
+def _turn_into(account: str) -> None:
+    """For good: not even the saved ids remain."""
+    found = pwd.getpwnam(account)
+    os.initgroups(found.pw_name, found.pw_gid)
+    os.setresgid(found.pw_gid, found.pw_gid, found.pw_gid)
+    os.setresuid(found.pw_uid, found.pw_uid, found.pw_uid)
+    os.environ |= {"HOME": found.pw_dir, "USER": found.pw_name, "LOGNAME": found.pw_name}
