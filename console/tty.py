@@ -36,7 +36,7 @@ CRASHES, WITHIN_S = 3, 60.0
 """So many crashes within so many seconds, and there is a plain login prompt instead."""
 
 ACCOUNT = "ballast-screen"
-"""May look at the status and do nothing else; `sysusers.d/ballast-console.conf` makes it."""
+"""May look at the status and do nothing else; `image/recipe.py` makes it."""
 PAINTED = Path("/run/ballast/painted")
 """A boot counts as good from when this file is there."""
 
