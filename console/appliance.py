@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from services.api import (
+    AddressProbe,
     Applied,
     ApplyRequest,
     DraftApply,
@@ -79,6 +80,9 @@ class Appliance(Protocol):
 
     async def apply_draft(self, request: DraftApply) -> Applied:
         """Apply the draft."""
+
+    async def probe_address(self, interface: str, address: str) -> AddressProbe:
+        """Ask the wire of a card whether somebody has the address already."""
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""

@@ -310,6 +310,17 @@ class DraftApply(Wire):
     confirm_s: int | None = None
 
 
+class AddressProbe(Wire):
+    """Whether somebody on a card's wire has an address already."""
+
+    interface: str
+    address: str
+    carrier: bool = True
+    """False: the card has no link, so nobody could have answered."""
+    owner: str = ""
+    """Hardware address of whoever answered for it; empty: nobody did."""
+
+
 class JournalEntry(Wire):
     """One line of the appliance's journal."""
 

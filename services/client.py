@@ -17,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from services import errors
 from services.api import (
+    AddressProbe,
     Applied,
     ApplyRequest,
     DraftApply,
@@ -131,6 +132,11 @@ class Client:
     async def apply_draft(self, request: DraftApply) -> Applied:
         """Apply the draft; on success it is empty."""
         return await self._send("POST", "/draft/apply", request, Applied)
+
+    async def probe_address(self, interface: str, address: str) -> AddressProbe:
+        """Ask the wire of a card whether somebody has the address; takes a second or two."""
+        query = {"interface": interface, "address": address}
+        return await self._send("POST", "/network/probe", None, AddressProbe, query)
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""

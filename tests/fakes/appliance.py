@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from services import draft as drafting
 from services.api import (
     AccessRole,
+    AddressProbe,
     Applied,
     ApplyRequest,
     ClashView,
@@ -84,6 +85,10 @@ class ScriptedAppliance:
     refusal: ApplianceError | None = None
     """What the next change is answered with, once."""
     haproxy_runs: bool = True
+    neighbours: dict[str, str] = field(default_factory=dict)
+    """Addresses that others have on every wire, with their hardware addresses."""
+    links: frozenset[str] = frozenset({"eth0", "eth1"})
+    """Cards with a cable in them."""
     calls: list[str] = field(default_factory=list)
     """Names of the calls that changed something, in order."""
 
@@ -128,7 +133,7 @@ class ScriptedAppliance:
                 interfaces=tuple(
                     InterfaceStatus(
                         name=name,
-                        carrier=name in ("eth0", "eth1"),
+                        carrier=name in self.links,
                         mac=f"02:00:00:00:00:0{name[-1]}",
                         addresses=next(
                             (
@@ -179,6 +184,16 @@ class ScriptedAppliance:
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         self._reached()
         return tuple(reversed(self._journal))[:limit]
+
+    async def probe_address(self, interface: str, address: str) -> AddressProbe:
+        self._allowed(AccessRole.SETUP)
+        linked = interface in self.links
+        return AddressProbe(
+            interface=interface,
+            address=address,
+            carrier=linked,
+            owner=self.neighbours.get(address, "") if linked else "",
+        )
 
     # -- changing ---------------------------------------------------------------------------
 
@@ -275,12 +290,15 @@ class ScriptedAppliance:
                 do="See whether ballast-agent runs, and whether this account may use the socket.",
             )
 
-    def _changing(self, call: str, *also: AccessRole) -> None:
+    def _allowed(self, *also: AccessRole) -> None:
         self._reached()
         if self.role not in (AccessRole.ADMIN, *also):
             raise Forbidden(
                 f"The account {self.user} may not do that.", do="Ask an administrator to do it."
             )
+
+    def _changing(self, call: str, *also: AccessRole) -> None:
+        self._allowed(*also)
         self.calls.append(call)
         if self.refusal is not None:
             refusal, self.refusal = self.refusal, None

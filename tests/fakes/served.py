@@ -61,6 +61,12 @@ def application(fake: ScriptedAppliance) -> FastAPI:
     door("POST", "/draft/review", lambda _: fake.review())
     door("POST", "/confirm", lambda _: fake.confirm())
 
+    async def probe(request: Request) -> BaseModel:
+        query = request.query_params
+        return await fake.probe_address(query["interface"], query["address"])
+
+    door("POST", "/network/probe", probe)
+
     async def rollback(request: Request) -> BaseModel:
         number = request.query_params.get("number")
         return await fake.rollback(
