@@ -110,14 +110,16 @@ async def transact(
     *,
     old: Wanted,
     new: Wanted,
+    ready: Callable[[], Awaitable[None]],
     commit: Callable[[], Awaitable[None]],
 ) -> tuple[Change, ...]:
     """Bring the system from `old` to `new` and `commit`, or back to `old`.
 
-    Raises what the candidate's judge says, with nothing touched; after the first step every
+    `ready` does whatever else may refuse, and what `commit` needs; HAProxy judges meanwhile, in
+    a process of its own. Raises what they say, with nothing touched; after the first step every
     failure is `ApplyFailed`, with the old state back (or the sentence that it is not).
     """
-    seen = await _judged(drivers, old, new)
+    seen = await _prepared(drivers, old, new, ready)
     try:
         done = await converge(drivers, new, running=old, seen=seen)
         await commit()
@@ -126,21 +128,25 @@ async def transact(
     return done
 
 
-async def _judged(drivers: Drivers, old: Wanted, new: Wanted) -> Seen | None:
-    """What is seen while HAProxy judges the candidate, in a process of its own, meanwhile.
+async def _prepared(
+    drivers: Drivers, old: Wanted, new: Wanted, ready: Callable[[], Awaitable[None]]
+) -> Seen | None:
+    """What is seen, once nobody refuses; None if nothing could be seen.
 
-    None if nothing could be seen. Raises what the judge says.
+    Raises what `ready` says, before what the judge says: ours is in the administrator's words.
     """
-    if new.haproxy.fingerprint == old.haproxy.fingerprint:
-        return None
+
+    async def judged() -> None:
+        if new.haproxy.fingerprint != old.haproxy.fingerprint:
+            await drivers.haproxy.judge(new.haproxy.config.data)
+
     # gathered like this, because a look cut off in the middle leaves answers that nobody reads
-    refusal, seen = await asyncio.gather(
-        drivers.haproxy.judge(new.haproxy.config.data),
-        look(drivers, new, running=old),
-        return_exceptions=True,
+    refusal, obstacle, seen = await asyncio.gather(
+        judged(), ready(), look(drivers, new, running=old), return_exceptions=True
     )
-    if refusal is not None:
-        raise refusal
+    for error in (obstacle, refusal):
+        if error is not None:
+            raise error
     return seen if isinstance(seen, Seen) else None
 
 

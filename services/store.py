@@ -76,12 +76,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A document as the bytes that are kept, and their checksum.
-
-    Serialising a large document takes longer than writing it durably, and needs nothing of
-    the disk: it can be done while something else is waited for, and before the point of no
-    return.
-    """
+    """A document as the bytes that are kept, and their checksum."""
 
     data: bytes
     sha256: str
@@ -91,6 +86,45 @@ def prepare(document: Document) -> Prepared:
     """The bytes of `document`: one line of JSON, every field written out."""
     data = document.model_dump_json().encode()
     return Prepared(data, hashlib.sha256(data).hexdigest())
+
+
+class Staged:
+    """A revision whose bytes are on the disk, under a name that nobody reads.
+
+    Serialising a document and flushing it take longest and are what fails on a full disk:
+    both are done before anything is touched, while HAProxy judges. What is left is a rename.
+    """
+
+    def __init__(self, folder: Path, record: RevisionRecord) -> None:
+        self._folder = folder
+        self.record = record
+
+    def keep(self) -> RevisionRecord:
+        """Make it the newest revision; on return it outlives a power cut.
+
+        Raises `Unable`; the revisions are then as they were.
+        """
+        number = self.record.number
+        with _opened(self._folder) as folder:
+            name = _fresh(number)
+            try:
+                os.rename(name, _name(number), src_dir_fd=folder, dst_dir_fd=folder)
+                name = _name(number)
+                os.fsync(folder)
+            except OSError:
+                with suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
+                raise
+            # what cannot be dropped now is dropped by the next one
+            with suppress(OSError):
+                for old, kind in sorted(_entries(self._folder))[:-KEPT]:
+                    os.unlink(_name(old, kind), dir_fd=folder)
+        return self.record
+
+    def drop(self) -> None:
+        """Forget it."""
+        with suppress(OSError):
+            (self._folder / _fresh(self.record.number)).unlink(missing_ok=True)
 
 
 class _Damaged(Exception):
@@ -127,7 +161,7 @@ class Store:
         """
         notices: list[str] = []
         try:
-            entries = sorted(self._entries(), reverse=True)
+            entries = sorted(_entries(self._folder), reverse=True)
         except OSError as error:
             entries = []
             notices.append(f"{self._folder} cannot be read: {error.strerror}.")
@@ -172,7 +206,7 @@ class Store:
         """
         found = []
         try:
-            entries = self._entries()
+            entries = _entries(self._folder)
         except OSError as error:
             raise Unable(
                 f"{self._folder} cannot be read: {error.strerror}.", do="Look at the disk."
@@ -182,37 +216,29 @@ class Store:
                 found.append(_record(file.readline(_MOST_HEADER), number))
         return tuple(found)
 
+    def stage(self, document: Document | Prepared, *, who: str, why: str, at: float) -> Staged:
+        """Write `document` to the disk as what may become the next revision; one at a time.
+
+        `who` and `why` are cut to 100 and 1,000 characters. Raises `Unable` for a full or
+        read-only disk; nothing is left behind then.
+        """
+        kept = prepare(document) if isinstance(document, Document) else document
+        with _opened(self._folder) as folder:
+            number = max((number for number, _ in _entries(self._folder)), default=0) + 1
+            record = RevisionRecord(number, at, cleaned(who, 100), cleaned(why, 1000), kept.sha256)
+            header = json.dumps({"format": FORMAT, **asdict(record)}, separators=(",", ":"))
+            content = b"".join((header[:-1].encode(), _JOINT, kept.data, _END))
+            _write(content, _fresh(number), folder)
+        return Staged(self._folder, record)
+
     def commit(
         self, document: Document | Prepared, *, who: str, why: str, at: float
     ) -> RevisionRecord:
-        """Keep `document` as the next revision; on return it outlives a power cut.
-
-        `who` and `why` are cut to 100 and 1,000 characters. Raises `Unable` for a full or
-        read-only disk; the revisions are then as they were.
-        """
-        kept = prepare(document) if isinstance(document, Document) else document
-        with self._opened() as folder:
-            there = sorted(self._entries())
-            number = there[-1][0] + 1 if there else 1
-            record = RevisionRecord(number, at, cleaned(who, 100), cleaned(why, 1000), kept.sha256)
-            header = json.dumps({"format": FORMAT, **asdict(record)}, separators=(",", ":"))
-            _put(b"".join((header[:-1].encode(), _JOINT, kept.data, _END)), number, folder)
-            # what cannot be dropped now is dropped by the next commit
-            with suppress(OSError):
-                for old, kind in there[: 1 - KEPT]:
-                    os.unlink(_name(old, kind), dir_fd=folder)
-        return record
+        """Keep `document` as the next revision: `stage` and `Staged.keep` in one."""
+        return self.stage(document, who=who, why=why, at=at).keep()
 
     def _path(self, number: int) -> Path:
         return self._folder / _name(number)
-
-    def _entries(self) -> list[tuple[int, str]]:
-        """Number and kind, `json` or `broken`, of every revision file."""
-        try:
-            found = [_NAME.fullmatch(path.name) for path in self._folder.iterdir()]
-        except FileNotFoundError:
-            return []
-        return [(int(match[1]), match[2]) for match in found if match]
 
     def _load(self, number: int) -> Loaded:
         with self._path(number).open("rb") as file:
@@ -230,25 +256,39 @@ class Store:
             first = problems_from(error, Document)[0]
             raise _Newer(f"this version does not accept it: {first}") from error
 
-    @contextmanager
-    def _opened(self) -> Iterator[int]:
-        """The folder, made if it is not there; the kernel's refusals in our words."""
+
+def _entries(folder: Path) -> list[tuple[int, str]]:
+    """Number and kind, `json` or `broken`, of every revision file."""
+    try:
+        found = [_NAME.fullmatch(path.name) for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+    return [(int(match[1]), match[2]) for match in found if match]
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """The folder, made if it is not there; the kernel's refusals in our words."""
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            folder.chmod(0o750)
+            _flush(folder.parent)
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            if not self._folder.is_dir():
-                self._folder.mkdir(parents=True)
-                self._folder.chmod(0o750)
-                _flush(self._folder.parent)
-            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                yield folder
-            finally:
-                os.close(folder)
-        except OSError as error:
-            raise unable(error, str(self._folder / "revision")) from error
+            yield opened
+        finally:
+            os.close(opened)
+    except OSError as error:
+        raise unable(error, str(folder / "revision")) from error
 
 
 def _name(number: int, kind: str = "json") -> str:
     return f"{number:08d}.{kind}"
+
+
+def _fresh(number: int) -> str:
+    return f".{number:08d}.new"
 
 
 def _record(line: bytes, number: int) -> RevisionRecord:
@@ -283,11 +323,10 @@ def _told(notices: list[str], instead: str) -> tuple[str, ...]:
     return (*notices, f"The appliance uses {instead} instead: look at it, then apply it anew.")
 
 
-def _put(content: bytes, number: int, folder: int) -> None:
-    """A new file in `folder`, whole and durable or not there at all."""
-    fresh, name = f".{number:08d}.new", _name(number)
+def _write(content: bytes, name: str, folder: int) -> None:
+    """A new file in `folder`, flushed, or none."""
     try:
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, dir_fd=folder)
+        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, dir_fd=folder)
         try:
             os.fchmod(file, 0o640)
             left = memoryview(content)
@@ -296,12 +335,9 @@ def _put(content: bytes, number: int, folder: int) -> None:
             os.fsync(file)
         finally:
             os.close(file)
-        os.rename(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
-        fresh = name
-        os.fsync(folder)
     except OSError:
         with suppress(OSError):
-            os.unlink(fresh, dir_fd=folder)
+            os.unlink(name, dir_fd=folder)
         raise
 
 

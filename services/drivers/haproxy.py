@@ -134,15 +134,11 @@ class MasterHaproxy:
         self._folder.prepare()
         candidate = self._folder.candidate(config)
         try:
-            output, listing = await asyncio.gather(
-                run(
-                    ["haproxy", "-c", "-f", str(candidate)],
-                    timeout_s=JUDGE_S,
-                    accept=(0, 1, 2),
-                    do=INSTALL,
-                ),
-                # read while we wait: a reload of the same bytes is likely to be next
-                asyncio.to_thread(listing_of, config),
+            output = await run(
+                ["haproxy", "-c", "-f", str(candidate)],
+                timeout_s=JUDGE_S,
+                accept=(0, 1, 2),
+                do=INSTALL,
             )
         finally:
             candidate.unlink(missing_ok=True)
@@ -150,7 +146,7 @@ class MasterHaproxy:
         if output.status == 0 or "no error" in output.stdout:
             return
         words = self._log.told(output.stderr + output.stdout)
-        words = listing.named(words)
+        words = listing_of(config).named(words)
         raise Refused(f"HAProxy refuses the configuration: {words}", do=remedy(words))
 
     # -- looking ----------------------------------------------------------------------------
@@ -161,14 +157,13 @@ class MasterHaproxy:
         These may be `COUNTED_S` old, unless we have halted a server since.
         """
         config = self._folder.config()
-        unit = await self._units.seen(UNIT)
         stale = time.monotonic() - self._counted[0] >= COUNTED_S
-        try:
-            worker, answer = await self._workers.told(
-                f"show servers state;{SERVERS}" if stale else "show servers state"
-            )
-        except Unreachable:
+        question = f"show servers state;{SERVERS}" if stale else "show servers state"
+        # the unit is looked at while the worker writes its answer
+        told, unit = await asyncio.gather(self._told_or_none(question), self._units.seen(UNIT))
+        if told is None:
             return HaproxySeen(config=config, masters=len(unit.pids))
+        worker, answer = told
         states, _, stat = answer.partition("\n\n")
         if stale:
             self._counted = (time.monotonic(), await self._connections(stat))
@@ -180,6 +175,12 @@ class MasterHaproxy:
             connections=self._counted[1],
             masters=len(unit.pids),
         )
+
+    async def _told_or_none(self, question: str) -> tuple[Worker, str] | None:
+        try:
+            return await self._workers.told(question)
+        except Unreachable:
+            return None
 
     async def _connections(self, stat: str) -> dict[ServerKey, int]:
         """Live connections in the worker's statistics and in those of leaving ones."""
@@ -251,8 +252,9 @@ class MasterHaproxy:
         """Replace the worker by one with the file that lies on the disk, losing nothing."""
         fingerprint, listing = self._folder.to_load()
         self._require_binds(listing)
-        before = await self._workers.processes()
-        _, states = await self._workers.told("show servers state")
+        before, (_, states) = await asyncio.gather(
+            self._workers.processes(), self._workers.told("show servers state")
+        )
         self._folder.write_state(carried(states, listing.servers))
         mark = self._log.mark()
         answer = await self._workers.reload(timeout_s=RELOAD_S)

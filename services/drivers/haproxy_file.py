@@ -78,35 +78,57 @@ def fingerprint_in(config: bytes) -> str:
 def listing_of(config: bytes) -> Listing:
     """The services and servers of the file; a line that a hand has spoilt is passed over.
 
-    By plain comparisons and kept for the next time, since this is part of every reload and
-    of every look at the counters.
+    Kept for the next time, since this is part of every reload and of every look at the
+    counters; and section by section, since of many services mostly one has changed.
     """
     services: dict[int, str] = {}
     servers: dict[ServerKey, ServerLine] = {}
-    binds: dict[int, list[tuple[str, int]]] = {}
+    binds: dict[int, tuple[tuple[str, int], ...]] = {}
     statuses: dict[int, str] = {}
-    service, label = PAGE, ""
-    for line in config.decode(errors="replace").split("\n"):
+    for text in config.decode(errors="replace").split("\n\n"):
+        section = _section(text)
+        if section.service != PAGE:
+            services[section.service] = section.label
+        if section.binds:
+            binds[section.service] = section.binds
+        if section.status:
+            statuses[section.service] = section.status
+        servers |= section.servers
+    return Listing(services, servers, binds, statuses)
+
+
+@dataclass(frozen=True)
+class _Section:
+    """What one section of the file says; `PAGE` and empty if it is no service."""
+
+    service: int
+    label: str
+    servers: Mapping[ServerKey, ServerLine]
+    binds: tuple[tuple[str, int], ...]
+    status: str
+
+
+@lru_cache(maxsize=1 << 11)
+def _section(text: str) -> _Section:
+    servers: dict[ServerKey, ServerLine] = {}
+    binds: list[tuple[str, int]] = []
+    service, label, status = PAGE, "", ""
+    for line in text.split("\n"):
         try:
             if line.startswith("    server rs"):
                 number, server = _server(line.split(" "))
                 servers[service, number] = server
             elif line.startswith("    bind "):
-                binds.setdefault(service, []).extend(_binds(line.split(" ")[5]))
+                binds.extend(_binds(line.split(" ")[5]))
             elif line.startswith("    http-check expect status "):
-                statuses[service] = line.rpartition(" ")[2]
+                status = line.rpartition(" ")[2]
             elif line.startswith("# "):
                 label = line[2:]
             elif line.startswith("listen vs"):
                 service = int(line[9:])
-                services[service] = label
-            elif line.startswith("listen "):
-                service = PAGE
         except (ValueError, IndexError):
             continue
-    return Listing(
-        services, servers, {number: tuple(found) for number, found in binds.items()}, statuses
-    )
+    return _Section(service, label, servers, tuple(binds), status)
 
 
 def _server(words: list[str]) -> tuple[int, ServerLine]:

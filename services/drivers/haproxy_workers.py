@@ -30,7 +30,7 @@ ANSWER_S = 5.0
 """A worker answers in milliseconds; one that takes so long is hung, or the unit is swamped."""
 
 MASTER_AWAY_S = 1.0
-MASTER_POLL_S = 0.004
+MASTER_POLL_S = 0.002
 """A master that replaces itself does not listen for some milliseconds."""
 
 POLL_S = (0.002, 0.05)

@@ -89,6 +89,24 @@ def test_what_was_prepared_is_kept_as_it_is(tmp_path: Path) -> None:
     assert record.sha256 == prepare(named("one")).sha256
 
 
+def test_a_staged_revision_is_nobodys_until_it_is_kept(tmp_path: Path) -> None:
+    store = Store(folder(tmp_path, "one"))
+    staged = store.stage(named("two"), who="a", why="b", at=1.0)
+    assert hostname(tmp_path / "revisions") == "one"
+    # opening the folder anew has cleared it away, as after a kill
+    with pytest.raises(Unable):
+        staged.keep()
+    assert hostname(tmp_path / "revisions") == "one"
+    assert store.stage(named("three"), who="a", why="b", at=1.0).keep().number == 2
+    assert hostname(tmp_path / "revisions") == "three"
+
+
+def test_a_dropped_revision_leaves_nothing(tmp_path: Path) -> None:
+    there = folder(tmp_path, "one")
+    Store(there).stage(named("two"), who="a", why="b", at=1.0).drop()
+    assert [path.name for path in there.iterdir()] == ["00000001.json"]
+
+
 def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
     for umask, where in ((0o077, "strict"), (0o000, "open")):
         before = os.umask(umask)
