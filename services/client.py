@@ -36,6 +36,10 @@ from services.api import (
 
 DEFAULT_SOCKET = Path("/run/ballast/agent.sock")
 
+KEPT_S = 3
+"""Idle seconds after which a connection is not used again: the agent hangs up after 5, and a
+question every 5 seconds would meet a closing door now and then."""
+
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _REVISIONS: TypeAdapter[tuple[RevisionInfo, ...]] = TypeAdapter(tuple[RevisionInfo, ...])
 _JOURNAL: TypeAdapter[tuple[JournalEntry, ...]] = TypeAdapter(tuple[JournalEntry, ...])
@@ -57,7 +61,9 @@ class Client:
         self._socket = socket
         # an apply judges, reloads and verifies: slow on a loaded unit, never minutes
         self._http = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket), verify=False),
+            transport=httpx.AsyncHTTPTransport(
+                uds=str(socket), verify=False, limits=httpx.Limits(keepalive_expiry=KEPT_S)
+            ),
             base_url="http://ballast",
             headers={"X-Ballast-Terminal": terminal} if terminal else {},
             timeout=httpx.Timeout(60, connect=5),

@@ -17,6 +17,7 @@ from pathlib import Path
 from services.api import JournalEntry
 from services.drivers.files import write_durably
 from services.errors import Unable
+from services.model.base import cleaned
 from services.plan.state import File
 
 log = logging.getLogger("ballast.journal")
@@ -24,6 +25,9 @@ log = logging.getLogger("ballast.journal")
 LIMIT_BYTES = 2 * 2**20
 KEPT = 2000
 """Entries held in memory; the file's older half is dropped when it passes the limit."""
+
+LONGEST = 1000
+"""Characters of one entry."""
 
 
 class Journal:
@@ -35,7 +39,11 @@ class Journal:
         self._entries: deque[JournalEntry] = deque(self._read(), maxlen=KEPT)
 
     def note(self, who: str, what: str) -> None:
-        """Record one event; a full disk loses the line but never the event in progress."""
+        """Record one event; a full disk loses the line but never the event in progress.
+
+        One line: what somebody gave as a reason must not write a second one into a log.
+        """
+        who, what = cleaned(who, LONGEST), cleaned(" ".join(what.split()), LONGEST)
         entry = JournalEntry(at=self._clock(), who=who, what=what)
         self._entries.append(entry)
         log.info("%s: %s", who, what)

@@ -14,12 +14,14 @@ import os
 import pwd
 import socket
 import struct
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from services.api import AccessRole
+from services.api import AccessRole, ErrorView
 from services.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -34,6 +36,22 @@ GROUPS = {
 """Mightiest first: an account in two groups has the mightier role."""
 
 SCOPE_KEY = "ballast.peer"
+
+MOST_CONNECTIONS = 200
+"""Open connections of one account; every console has one."""
+
+HEAD_S = 10
+"""Seconds in which a request's head has to arrive; it comes from the same machine."""
+
+_BUSY = ErrorView(
+    kind="Unable",
+    what=f"This account has {MOST_CONNECTIONS} connections to the agent open.",
+    do="End some of its programs and try again.",
+)
+_TOO_MANY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+    b"Content-Type: application/json\r\n\r\n" + _BUSY.model_dump_json().encode()
+)
 _UCRED = struct.Struct("iII")
 
 
@@ -78,18 +96,55 @@ def peer_of(uid: int, gid: int) -> Peer:
 
 
 class PeerProtocol(H11Protocol):
-    """uvicorn's HTTP protocol which also notes the account behind the connection."""
+    """uvicorn's HTTP protocol which also notes the account behind the connection.
+
+    And sees to it that no account can hold the door against the others: connections that say
+    nothing would take the agent's open files until it could not even reach HAProxy.
+    """
+
+    open_by: ClassVar[Counter[int]] = Counter()
+    """Open connections by user id."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Ask the kernel once per connection: a UNIX socket never changes hands."""
         super().connection_made(transport)
         sock: socket.socket = transport.get_extra_info("socket")
         raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-        _, uid, gid = _UCRED.unpack(raw)
-        peer, inner = peer_of(uid, gid), self.app
+        _, self._uid, gid = _UCRED.unpack(raw)
+        self._hurry: asyncio.TimerHandle | None = None
+        self.open_by[self._uid] += 1
+        if self.open_by[self._uid] > MOST_CONNECTIONS:
+            transport.write(_TOO_MANY)
+            transport.close()
+            return
+        self._expect_request()
+        peer, inner = peer_of(self._uid, gid), self.app
 
         async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
             cast("dict[str, object]", scope)[SCOPE_KEY] = peer
             await inner(scope, receive, send)
 
         self.app = app
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the clock once a request's head is complete."""
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._expect_request()
+        else:
+            self._calm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give the place free."""
+        self._calm()
+        self.open_by[self._uid] -= 1
+        super().connection_lost(exc)
+
+    def _expect_request(self) -> None:
+        if self._hurry is None:
+            self._hurry = self.loop.call_later(HEAD_S, self.transport.abort)
+
+    def _calm(self) -> None:
+        if self._hurry is not None:
+            self._hurry.cancel()
+            self._hurry = None

@@ -8,12 +8,15 @@ validating a thousand services a second time would double the cost of a look.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.requests import ClientDisconnect
 
 from services.agent.appliance import Appliance
 from services.agent.drafts import Draft, Drafts, draft_key
@@ -45,10 +48,19 @@ from services.errors import (
     Refused,
 )
 from services.model import problems_from
+from services.model.base import shown
 from services.store import RevisionRecord, Store
 
 BODY_LIMIT = 32 * 2**20
 """Largest request in bytes: twice the largest document."""
+
+EDIT_LIMIT = 256 * 2**10
+"""Largest edit in bytes: one object as it was and as it is to be, a tenth of this at most."""
+
+BODY_S = 30
+"""Seconds in which a request's body has to arrive; it comes from the same machine."""
+
+MOST_REVISION = 2**31 - 1
 
 LOOK = (AccessRole.OPERATOR, AccessRole.VIEWER, AccessRole.SETUP)
 SWITCH = (AccessRole.OPERATOR,)
@@ -66,6 +78,8 @@ def peer(request: Request) -> Peer:
 
 
 Asking = Annotated[Peer, Depends(peer)]
+Number = Annotated[int, Path(ge=0, le=MOST_REVISION)]
+Earlier = Annotated[int | None, Query(ge=0, le=MOST_REVISION)]
 
 
 @dataclass(frozen=True)
@@ -102,6 +116,9 @@ def application(parts: Parts) -> FastAPI:
     app = FastAPI(title="Ballast agent", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(ApplianceError, _answer_error)
     app.add_exception_handler(404, _answer_unknown)
+    app.add_exception_handler(405, _answer_unknown)
+    app.add_exception_handler(RequestValidationError, _answer_malformed)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
     for routes in (_looking, _changing, _drafting):
         app.include_router(routes(parts))
     return app
@@ -147,7 +164,7 @@ def _looking(parts: Parts) -> APIRouter:
         return _raw(_INFOS.dump_json(tuple(_info(record) for record in newest_first)))
 
     @app.get("/revisions/{number}")
-    async def revision(number: int, who: Asking) -> Response:
+    async def revision(number: Number, who: Asking) -> Response:
         who.require(*LOOK)
         loaded = parts.store.read(number)
         return _json(Revision(info=_info(loaded.record), document=loaded.document))
@@ -189,9 +206,9 @@ def _changing(parts: Parts) -> APIRouter:
         return _json(await parts.appliance.confirm(who=who.user))
 
     @app.post("/rollback")
-    async def rollback(who: Asking, number: int | None = None, why: str = "") -> Response:
+    async def rollback(who: Asking, number: Earlier = None, why: str = "") -> Response:
         who.require()
-        return _json(await parts.appliance.rollback(number, who=who.user, why=_line(why)))
+        return _json(await parts.appliance.rollback(number, who=who.user, why=why))
 
     @app.post("/layer7/servers")
     async def set_servers(request: Request, who: Asking) -> Response:
@@ -216,7 +233,7 @@ def _drafting(parts: Parts) -> APIRouter:
     @app.post("/draft/edits")
     async def edit(request: Request, who: Asking) -> Response:
         who.require(*LOCAL)
-        wish = await _body(request, Edit)
+        wish = await _body(request, Edit, limit=EDIT_LIMIT)
         found = parts.draft(request, who)
         parts.drafts.put(found, wish)
         return _json(parts.view(found))
@@ -263,16 +280,22 @@ def _drafting(parts: Parts) -> APIRouter:
     return app
 
 
-async def _body(request: Request, kind: type[_Body]) -> _Body:
+async def _body(request: Request, kind: type[_Body], *, limit: int = BODY_LIMIT) -> _Body:
     """The request's body as one of our messages; raises `ConfigInvalid` with every problem."""
     data = bytearray()
-    async for piece in request.stream():
-        data += piece
-        if len(data) > BODY_LIMIT:
-            raise Refused(
-                f"The request is larger than {BODY_LIMIT // 2**20} MiB.",
-                do="Split the configuration over several units.",
-            )
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for piece in request.stream():
+                data += piece
+                if len(data) > limit:
+                    raise Refused(
+                        f"The request is larger than {limit // 2**10} KiB.",
+                        do="Nothing the agent is asked is that large: look at what sends it.",
+                    )
+    except TimeoutError as error:
+        raise Refused(
+            f"The request did not arrive within {BODY_S} s.", do="Send it again, at once."
+        ) from error
     try:
         return kind.model_validate_json(bytes(data))
     except ValidationError as error:
@@ -292,10 +315,6 @@ def _bounded(confirm_s: int | None) -> int | None:
     if confirm_s is not None and not 1 <= confirm_s <= 3600:
         raise Refused(f"{confirm_s} s to confirm is out of range.", do="Give 1 to 3600 seconds.")
     return confirm_s
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())[:200]
 
 
 def _info(record: RevisionRecord) -> RevisionInfo:
@@ -331,6 +350,23 @@ async def _answer_error(_: Request, error: Exception) -> Response:
         clashes=_clashes(error.clashes) if isinstance(error, EditConflict) else (),
     )
     return _json(view, error.http_status)
+
+
+async def _answer_malformed(request: Request, error: Exception) -> Response:
+    """A number in the address that is none, in the words of every other refusal."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    refused = Refused(
+        f"The request's {first['loc'][-1]} is not accepted: {shown(first['input'])}.",
+        do="Write a whole number." if "int" in first["type"] else "Look at the number again.",
+    )
+    return await _answer_error(request, refused)
+
+
+async def _answer_nobody(_: Request, __: Exception) -> Response:
+    """Whoever asked went away before the question was complete: nothing was done."""
+    return Response(status_code=400)
 
 
 async def _answer_unknown(request: Request, _: Exception) -> Response:
