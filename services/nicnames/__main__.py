@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ballast-names`: read, decide, remember, rename, switch on; started by ballast-names.service.
+
+Remembered before it is done: after a power cut in between the next start does the same. And
+done even if it cannot be remembered, because a unit whose disk is full must be reachable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from services.drivers import cards
+from services.errors import Unable
+from services.nicnames.book import keep, load
+from services.plan.names import Nic, name_cards
+
+log = logging.getLogger("ballast.names")
+
+BOOK = Path("/data/ballast/nics.json")
+
+
+def give_names(book: Path, read: Callable[[], Sequence[Nic]] = cards.read) -> list[Unable]:
+    """Name all cards and switch them on; returns what went wrong and did not stop it.
+
+    Raises `Unable` if the kernel does not take the names.
+    """
+    troubles = []
+    try:
+        known = load(book)
+    except Unable as error:
+        troubles.append(error)
+        known = ()
+    naming = name_cards(known, read())
+    if naming.bindings != known or troubles:
+        try:
+            keep(book, naming.bindings)
+        except Unable as error:
+            troubles.append(error)
+    for each in naming.renames:
+        log.info("%s is %s from now on", each.old, each.new)
+    cards.rename(naming.renames)
+    cards.switch_on([nic for nic in read() if not nic.not_a_card])
+    return troubles
+
+
+def main() -> None:
+    """Entry point; exits 0 when all is as it should be, 3 otherwise."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    parser = argparse.ArgumentParser(prog="ballast-names", description="Name the network cards.")
+    parser.add_argument("--book", type=Path, default=BOOK)
+    try:
+        troubles = give_names(parser.parse_args().book)
+    except Unable as error:
+        troubles = [error]
+    for trouble in troubles:
+        log.error("%s", trouble)
+    sys.exit(3 if troubles else 0)
+
+
+if __name__ == "__main__":
+    main()
