@@ -85,6 +85,8 @@ def _printable(value: object) -> str:
     value = _text(value)
     if len(value) > 200:
         raise refuse("The comment is longer than 200 characters.", "Shorten it.")
+    if value.isascii() and value.isprintable():
+        return value
     if any(unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for sign in value):
         raise refuse(
             "The comment has a line break or a control character.", "Write it in one line."
@@ -197,6 +199,11 @@ def _ports(value: object) -> str:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or len(text) > 400:
         raise refuse(f"{shown(value)} is no list of ports.", PORT_HELP)
+    return _ports_in(text)
+
+
+@lru_cache(maxsize=1 << 12)
+def _ports_in(text: str) -> str:
     ranges: list[tuple[int, int]] = []
     for piece in text.replace(" ", "").split(","):
         found = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", piece, re.ASCII)
@@ -228,7 +235,8 @@ Label = Annotated[
             "anything else fits in the comment.",
         )
     ),
-    Field(pattern=r"^[A-Za-z0-9_.-]{1,63}$"),
+    # for the schema only: as a constraint it would be judged a second time, and slowly
+    WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,63}$"}),
 ]
 Comment = Annotated[str, BeforeValidator(_printable)]
 HostName = Annotated[
