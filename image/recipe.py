@@ -15,8 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from image.roottar import Tidying
+
 TREE = Path(__file__).resolve().parent.parent
 """The checkout the image is built from."""
+ELEMENTS = TREE / "image" / "elements"
+OVERLAYS = TREE / "overlays"
 PRODUCTS = TREE / "build" / "image"
 """Where what was built lies; not in git."""
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ballast"
@@ -85,37 +89,111 @@ ESP_LABEL = "ESP"
 DATA_LABEL = "ballast-data"
 """Label of the data partition's file system; the initramfs looks for it."""
 DISK_UUID = identifier("disk")
+ESP_SERIAL = 0xBA11A57A
+"""The FAT's volume id."""
+
+KERNEL_OPTIONS = (
+    *("panic=10", "quiet", "loglevel=1", "vt.global_cursor_default=0", "consoleblank=0"),
+    "net.ifnames=0",
+)
+"""Beside what GRUB says of the slot. Nothing of the kernel appears over the status screen, and a
+boot that fails starts again by itself, so that GRUB can count it."""
 
 # --------------------------------------------------------------------------------------- accounts
 
 PRODUCT_HOME = "/usr/lib/ballast"
 """The product's virtual environment inside the image."""
 LOGIN_SHELL = "/usr/libexec/ballast/shell"
+NO_SHELL = "/usr/sbin/nologin"
 
 
 @dataclass(frozen=True)
-class Account:
-    """A person's account as the image has it: the guide's name and password, to be changed."""
+class Group:
+    """A group with a fixed id: files on the data partition outlive any image."""
 
     name: str
-    uid: int
-    groups: tuple[str, ...]
-    shell: str
+    gid: int
+
+
+@dataclass(frozen=True)
+class System:
+    """The account of a daemon, with its own group of the same id."""
+
+    name: str
+    id: int
+    home: str = "/nonexistent"
+    group: str = ""
+    """The group's name where it is not the account's."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """An account as the guide has it, whose password everybody knows until it is changed."""
+
+    name: str
+    id: int
     home: str
-    """Its folder; /root and /home are overlays with their upper layer on the data partition."""
+    shell: str
+    groups: tuple[str, ...]
+    password: str
+    """As crypt(5) has it. No secret: the guide prints the word behind it."""
 
 
 FACTORY_GROUP = "ballast-factory"
 """Accounts that still have the password everybody knows; sshd refuses its members."""
 
-ACCOUNTS = (
-    Account("root", 0, (FACTORY_GROUP,), "/bin/bash", "/root"),
-    Account(
+_LOADBALANCER = (
+    "$6$ballast$Fi/TEv2eE/kolwhkDDjI0ma4vtmZRYEnSLeUmzjoq.5"
+    "KyctZcK.66SpLU32w1BzPdJnQF3RbOS.NJXizhoXeY/"
+)
+_SETUP = (
+    "$6$ballast$sO6toajnpOmnl1ycVIM8JaEtAGDCYbCRfM84Wb8TFnH"
+    "FD3r6ZCT46RFtrylTbcVH/amLxB0U1ZwHzXna8m11u/"
+)
+
+PEOPLE = (
+    Person("root", 0, "/root", "/bin/bash", (FACTORY_GROUP,), _LOADBALANCER),
+    Person(
         "loadbalancer",
         1000,
-        ("ballast", "ballast-admin", FACTORY_GROUP),
-        LOGIN_SHELL,
         "/home/loadbalancer",
+        LOGIN_SHELL,
+        ("ballast", "ballast-admin", FACTORY_GROUP),
+        _LOADBALANCER,
     ),
-    Account("setup", 1001, ("ballast", "ballast-setup", FACTORY_GROUP), LOGIN_SHELL, "/home/setup"),
+    Person(
+        "setup",
+        1001,
+        "/home/setup",
+        LOGIN_SHELL,
+        ("ballast", "ballast-setup", FACTORY_GROUP),
+        _SETUP,
+    ),
+)
+
+GROUPS = (
+    Group("ballast", 900),
+    Group("ballast-admin", 901),
+    Group("ballast-operator", 902),
+    Group("ballast-viewer", 903),
+    Group("ballast-setup", 904),
+    Group(FACTORY_GROUP, 905),
+)
+"""Ours: who may open the agent's socket, the roles, the accounts with a factory password."""
+
+SYSTEM = (
+    System("ballast-screen", 910),
+    System("ballast-probe", 911),
+)
+
+# ------------------------------------------------------------------------------------------ files
+
+MODES: dict[str, int] = {}
+"""Names in the image → modes that differ from git's 0644 and 0755."""
+
+TIDYING = Tidying(
+    emptied=("dev", "proc", "run", "sys", "tmp", "mnt", "var/log", "var/cache/apt", "var/lib/apt"),
+    dropped=("etc/dib-manifests", ".dib-manifests"),
+    rewritten={},
+    modes=MODES,
 )

@@ -97,7 +97,7 @@ def test_the_wheel_carries_templates_and_styles_and_no_test(tmp_path: Path) -> N
     for single in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / single, tree)
     for folder in FOLDERS:
-        shutil.copytree(ROOT / folder, tree / folder)
+        shutil.copytree(ROOT / folder, tree / folder, symlinks=True)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run(
         [
