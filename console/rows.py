@@ -144,6 +144,20 @@ def rows_of(
     return found
 
 
+def marked_rows(
+    services: Sequence[ServiceStatus], view: View, drafted: Sequence[Edit] = ()
+) -> list[Row]:
+    """The marked rows, folded away or filtered out as they may be; what is gone is not among them.
+
+    A mark that acts only while one sees it would leave the verb to whatever row is under the
+    cursor.
+    """
+    if not view.marked:
+        return []
+    everything = replace(view, folded=frozenset(), words="")
+    return [row for row in rows_of(services, everything, drafted) if row.key in view.marked]
+
+
 def _pending(drafted: Sequence[Edit]) -> dict[RowKey, Draft]:
     found: dict[RowKey, Draft] = {}
     for edit in drafted:

@@ -11,6 +11,9 @@ from console.wording import count
 from services.api import Health, ServerStatus, ServiceStatus
 from services.model import ServerState
 
+MOST_NAMED = 6
+"""Servers named in a question; more would push its buttons off a screen of 24 lines."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -73,7 +76,8 @@ class Switch:
                     drops = (
                         f"{count(self.drops, 'connection')} now {_are(self.drops)} dropped at once."
                     )
-                return [drops, "Drain keeps them until they end." if self.drops else ""]
+                drain = self.drops and self.milder() is not None
+                return [drops, "Drain keeps them until they end." if drain else ""]
             case ServerState.DRAIN:
                 keeps = f"{count(self.connections, 'connection')} now may end by themselves."
                 return [
@@ -84,9 +88,23 @@ class Switch:
             case _:
                 return ["No connection is dropped.", "New connections are sent there again."]
 
-    def milder(self) -> ServerState | None:
-        """What would do it with less harm; None: nothing would."""
-        return ServerState.DRAIN if self.state is ServerState.HALT else None
+    def names(self) -> str:
+        """Which servers, when they are several; the question counts them."""
+        if len(self.targets) < 2:
+            return ""
+        shown = ", ".join(target.label for target in self.targets[:MOST_NAMED])
+        more = len(self.targets) - MOST_NAMED
+        return f"{shown} and {more} more." if more > 0 else f"{shown}."
+
+    def milder(self) -> Switch | None:
+        """What would do it with less harm; None: nothing would.
+
+        Only servers that are online can be drained instead: the others take nothing new already.
+        """
+        online = tuple(t for t in self.targets if t.server.state is ServerState.ONLINE)
+        if self.state is not ServerState.HALT or not online:
+            return None
+        return Switch(ServerState.DRAIN, online, self.subject)
 
 
 def _serves(server: ServerStatus) -> bool:
@@ -98,10 +116,17 @@ def _are(number: int) -> str:
 
 
 def switch(rows: Sequence[Row], state: ServerState) -> Switch:
-    """The wish for these rows; a service's row means all its servers."""
+    """The wish for these rows; a service's row means all its servers.
+
+    Draining a service leaves those of its servers halted that are: drained they would take
+    their old clients again.
+    """
     found: dict[RowKey, Target] = {}
     for row in rows:
         for server in (row.server,) if row.server else row.service.servers:
+            halted = server.state is ServerState.HALT
+            if halted and state is ServerState.DRAIN and row.server is None:
+                continue
             target = Target(row.service, server)
             found.setdefault(target.key, target)
     targets = tuple(t for t in found.values() if t.server.state is not state)

@@ -46,17 +46,26 @@ def switch(overview: Overview, rows: Sequence[Row], state: ServerState) -> None:
         return
     wish = switching.switch(rows, state)
     if not wish.targets:
-        overview.say(f"Already {_DONE[state]}.", theme.WARNING)
+        overview.say(_nothing_to_do(rows, state), theme.WARNING)
         return
-    app.ask(lambda: _switch(overview, rows, wish), f"switching to {state.value}")
+    app.ask(lambda: _switch(overview, wish), f"switching to {state.value}")
 
 
-async def _switch(overview: Overview, rows: Sequence[Row], wish: Switch) -> None:
+def _nothing_to_do(rows: Sequence[Row], state: ServerState) -> str:
+    servers = [s for row in rows for s in ([row.server] if row.server else row.service.servers)]
+    if not servers:
+        return "It has no real server yet: n makes one."
+    if any(server.state is not state for server in servers):
+        return "Already offline; h and d on a server's own row switch between halt and drain."
+    return f"Already {_DONE[state]}."
+
+
+async def _switch(overview: Overview, wish: Switch) -> None:
     app = overview.console_app
-    answer = await app.push_screen_wait(_question(wish))
     milder = wish.milder()
+    answer = await app.push_screen_wait(_question(wish))
     if answer == "milder" and milder is not None:
-        wish = switching.switch(rows, milder)
+        wish = milder
     elif answer != "yes":
         overview.say("Nothing was changed.")
         return
@@ -97,7 +106,7 @@ def _question(wish: Switch) -> Ask:
     kind = "Real Server" if len(wish.targets) == 1 else "Real Servers"
     return Ask(
         f"{verb} {kind}",
-        [f"{verb} {wish.subject}?", "", *(line for line in wish.words() if line)],
+        [f"{verb} {wish.subject}?", *filter(None, [wish.names()]), "", *filter(None, wish.words())],
         options=options,
         default="no",
         alarm=wish.drops > 0 or bool(wish.abandoned),

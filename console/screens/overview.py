@@ -89,6 +89,7 @@ class Overview(Frame):
         """Put the cursor on that row, now or when it comes."""
         self._pointed = key
         self._point()
+        self._show_notice()
 
     def _point(self) -> None:
         keys = [row.key for row in self.table.rows]
@@ -115,8 +116,8 @@ class Overview(Frame):
 
     def _totals(self, picture: Picture, status: Status) -> list[Segment]:
         left = f" {wording.totals(status)}"
-        if self.view.marked:
-            left += f" | {len(self.view.marked)} marked"
+        if marked := len(self._marked()):
+            left += f" | {marked} marked"
         pace = "paused" if picture.paused else f"refresh {picture.refresh_s:g}s"
         right = f"{pace}  {wording.clock(status.at)} "
         room = max(1, self.cells_wide - len(left) - len(right))
@@ -161,6 +162,7 @@ class Overview(Frame):
 
     def action_sort_reverse(self) -> None:
         self.see(replace(self.view, reverse=not self.view.reverse))
+        self.show(self.picture)
         self.say("Sorted the other way round." if self.view.reverse else "Sorted as before.")
 
     def action_filter(self) -> None:
@@ -201,9 +203,12 @@ class Overview(Frame):
 
     def chosen_rows(self) -> list[Row]:
         """The marked rows, or the one under the cursor; what is only drafted is not among them."""
-        marked = [row for row in self.table.rows if row.key in self.view.marked]
         current = [self.table.current] if self.table.current else []
-        return [row for row in marked or current if row.draft is not Draft.NEW]
+        return [row for row in self._marked() or current if row.draft is not Draft.NEW]
+
+    def _marked(self) -> list[Row]:
+        status = self.picture.status
+        return rows.marked_rows(status.services, self.view, self.picture.drafted) if status else []
 
     @on(RowList.Chosen)
     def _open(self, message: RowList.Chosen) -> None:

@@ -68,8 +68,9 @@ async def test_servers_fold_away_and_stay_folded_while_elsewhere() -> None:
 @pytest.mark.parametrize(("fold", "unfold"), [("left", "right"), ("minus", "plus")])
 async def test_folding_on_a_server_folds_its_service(fold: str, unfold: str) -> None:
     async with stage(scenes.small()) as on:
-        await on.press("down", "down", fold)
+        await on.press("p", "down", "down", fold)
         await on.gone("web1")
+        assert "web-http: healthy" in on.text().splitlines()[-2], "about the row under the cursor"
         await on.press(unfold)
         await on.see("web1", "web2", "web3")
 
@@ -87,8 +88,9 @@ async def test_sorting_goes_through_the_columns_and_turns_round() -> None:
         assert "Health▼" in on.text()
         await on.press("s")
         assert services() == ["ftp", "rds", "smtp", "web-http"]
-        await on.press("S")
+        await on.press("p", "S")
         assert services() == ["web-http", "smtp", "rds", "ftp"]
+        assert "Name▲" in on.text()
         await on.press("s", "s")
         assert services() == ["web-http", "rds", "ftp", "smtp"]
         assert "Conns▼" in on.text()

@@ -133,6 +133,83 @@ async def test_what_is_in_that_state_already_is_left_alone() -> None:
         assert fake.calls == []
 
 
+async def test_draining_instead_is_offered_only_for_servers_that_are_online() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("end", "h")
+        await on.see("Halt ftp1 in VIP ftp?", "3 connections now are dropped at once.")
+        assert "Drain instead" not in on.text()
+        assert "Drain keeps" not in on.text()
+        await on.press("escape")
+        # beside one which is online, the draining one stays as it is and so does the halted one
+        await on.press("space", "home", "down", "space", *["down"] * 6)
+        assert "rds3" in on.line("rds3")
+        await on.press("h")
+        await on.see("Halt 2 marked servers?", "web-http/web1, ftp/ftp1.")
+        await on.press("d")
+        await on.see("web-http/web1: draining.")
+        assert state(fake.running, RDS, 6) is ServerState.HALT
+
+
+async def test_draining_a_service_leaves_a_halted_server_halted() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press(*["down"] * 4, "d")
+        await on.see("Drain 2 servers of VIP rds?", "rds/rds1, rds/rds2.")
+        await on.press("y")
+        await on.see("Type rds to go on")
+        await on.type("rds")
+        await on.press("enter")
+        await on.see("2 servers: draining.")
+        assert state(fake.running, RDS, 6) is ServerState.HALT
+        await on.refreshed()
+        await on.press("d")
+        await on.see("Already offline; h and d on a server's own row")
+
+
+@pytest.mark.parametrize("hide", ["left", "slash"])
+async def test_marks_count_where_one_does_not_see_them_and_the_question_names_them(
+    hide: str,
+) -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("down", "space", "space", hide)
+        if hide == "slash":
+            await on.type("mx1")
+            await on.press("enter")
+        await on.gone("web2")
+        await on.see("2 marked")
+        await on.press("h")
+        await on.see("Halt 2 marked servers?", "web-http/web1, web-http/web2.", "803 connections")
+        await on.press("y")
+        await on.see("2 servers: halted.")
+        assert state(fake.running, WEB, 3) is ServerState.ONLINE
+
+
+async def test_a_mark_of_something_that_is_gone_counts_for_nothing() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("end", "space")
+        await on.see("1 marked")
+        kept = [service for service in fake.running.cluster.layer7 if service.id != FTP]
+        cluster = fake.running.cluster.model_copy(update={"layer7": tuple(kept)})
+        fake.somebody_applies(fake.running.model_copy(update={"cluster": cluster}))
+        await on.refreshed()
+        await on.gone("marked")
+        await on.press("home", "down", "d")
+        await on.see("Drain web1 in VIP web-http?")
+
+
+async def test_a_service_without_servers_has_nothing_to_switch() -> None:
+    fake = scenes.small()
+    bare = fake.running.cluster.layer7[0].model_copy(update={"servers": ()})
+    cluster = fake.running.cluster.model_copy(update={"layer7": (bare,)})
+    fake.running = fake.running.model_copy(update={"cluster": cluster})
+    async with stage(fake) as on:
+        await on.press("h")
+        await on.see("It has no real server yet: n makes one.")
+
+
 async def test_a_refusal_of_the_appliance_is_told_with_its_remedy() -> None:
     fake = scenes.small()
     async with stage(fake) as on:
