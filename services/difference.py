@@ -9,23 +9,37 @@ from __future__ import annotations
 
 import difflib
 import json
+from dataclasses import dataclass
 
 from services.draft import Object, objects
 from services.model import Document, server_names
 
 
-def difference(old: Document, new: Document) -> str:
-    """Lines with `+` for added, `-` for removed, `~` before each changed object's name."""
+@dataclass(frozen=True)
+class Changed:
+    """One object that differs; None before: added, None after: removed."""
+
+    name: str
+    before: Object | None
+    after: Object | None
+
+
+def changed(old: Document, new: Document) -> tuple[Changed, ...]:
+    """Every object that differs, the old document's first."""
     before, after = objects(old), objects(new)
     names = _names(old) | _names(new)
+    keys = [*before, *(key for key in after if key not in before)]
+    pairs = ((names[key], before.get(key), after.get(key)) for key in keys)
+    return tuple(Changed(name, was, now) for name, was, now in pairs if was != now)
+
+
+def difference(old: Document, new: Document) -> str:
+    """Lines with `+` for added, `-` for removed, `~` before each changed object's name."""
     lines: list[str] = []
-    for key in [*before, *(key for key in after if key not in before)]:
-        was, now = before.get(key), after.get(key)
-        if was == now:
-            continue
-        mark = "+" if was is None else "-" if now is None else "~"
-        lines.append(f"{mark} {names[key]}")
-        lines += _fields(was or {}, now or {})
+    for found in changed(old, new):
+        mark = "+" if found.before is None else "-" if found.after is None else "~"
+        lines.append(f"{mark} {found.name}")
+        lines += _fields(found.before or {}, found.after or {})
     return "\n".join(lines)
 
 

@@ -45,11 +45,12 @@ def read_file(path: Path) -> Document:
     `NotFound`, or `Refused` for what is no file.
     """
     name = cleaned(str(path), 120)
-    if path == STDIN:
-        # opening it by name fails where standard input is a socket
-        with open(0, "rb", closefd=False) as file:
-            return _read_open(file, name="standard input")
     try:
+        if path == STDIN:
+            name = "standard input"
+            # opening it by name fails where standard input is a socket
+            with open(0, "rb", closefd=False) as file:
+                return _read_open(file, name=name)
         with open(path, "rb", opener=_without_waiting) as file:
             kind = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(kind) and not stat.S_ISFIFO(kind):

@@ -8,11 +8,13 @@ every path to a terminal, and not where the strings come from.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TextIO
@@ -52,12 +54,19 @@ def paragraphs(text: str) -> str:
 
 def data(text: str) -> None:
     """Write what was asked for to standard output, and find out now if that fails."""
-    _write(sys.stdout, text if text.endswith("\n") else text + "\n")
+    try:
+        _write(sys.stdout, text if text.endswith("\n") else text + "\n")
+    except BrokenPipeError as error:
+        raise SystemExit(PIPE_CLOSED) from error
+    except OSError as error:
+        raise Unable(
+            f"The output could not be written: {error.strerror}.", do="Make room and try again."
+        ) from error
 
 
 def say(text: str) -> None:
     """Tell the person something; every line made visible."""
-    _write(sys.stderr, paragraphs(text) + "\n")
+    _tell(paragraphs(text) + "\n")
 
 
 def complain(error: ApplianceError) -> None:
@@ -65,21 +74,25 @@ def complain(error: ApplianceError) -> None:
     lines = [f"ballast: {visible(error.what)} {visible(error.do)}"]
     if isinstance(error, ConfigInvalid):
         lines += [f"  {visible(str(problem))}" for problem in error.problems]
-    _write(sys.stderr, "\n".join(lines) + "\n")
+    _tell("\n".join(lines) + "\n")
 
 
-def _write(stream: TextIO, text: str) -> None:
+def _tell(text: str) -> None:
+    # words that reach nobody change nothing of what was done, nor of the exit status
+    with suppress(OSError):
+        _write(sys.stderr, text)
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:  # closed before we began
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     try:
         stream.write(text)
         stream.flush()
-    except OSError as error:
+    except OSError:
         # what is left in the buffer would fail once more when the interpreter ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise SystemExit(PIPE_CLOSED) from error
-        raise Unable(
-            f"The output could not be written: {error.strerror}.", do="Make room and try again."
-        ) from error
+        raise
 
 
 def as_json(value: object) -> str:
@@ -123,9 +136,10 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
-def _paints(stream: TextIO) -> bool:
+def _paints(stream: TextIO | None) -> bool:
     return (
-        stream.isatty()
+        stream is not None
+        and stream.isatty()
         and not os.environ.get("NO_COLOR")
         and os.environ.get("TERM", "dumb") != "dumb"
     )

@@ -165,9 +165,11 @@ def diff(
     new: Annotated[
         int | None, typer.Argument(help="Another; the running one.", metavar="NEW", min=0)
     ] = None,
+    *,
+    json: Json = False,
 ) -> None:
     """Show what changed from one revision to another."""
-    from services.difference import difference
+    from services.difference import changed, difference
     from services.errors import NotFound
 
     async def pair(client: Client) -> tuple[Revision, Revision]:
@@ -186,6 +188,10 @@ def diff(
         return await client.revision(number), after
 
     before, after = door(context).ask(pair)
+    if json:
+        told = changed(before.document, after.document)
+        data(as_json({"old": before.info.number, "new": after.info.number, "changed": told}))
+        return
     found = difference(before.document, after.document)
     if found:
         from services.cli.output import paragraphs

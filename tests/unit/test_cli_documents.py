@@ -146,6 +146,16 @@ def test_a_diff_names_objects_and_fields(
     assert ballast("diff", "2", "2").out == ""
 
 
+def test_a_difference_as_json_names_each_object_as_it_was_and_is(ballast: Ballast) -> None:
+    ballast("vip", "edit", "smtp", "--ports", "26")
+    ran = ballast("diff", "--json")
+    [found] = ran.json["changed"]
+    assert (ran.status, ran.json["old"], ran.json["new"]) == (0, 1, 2)
+    assert found["name"] == "virtual service smtp"
+    assert (found["before"]["ports"], found["after"]["ports"]) == ("25", "26")
+    assert ballast("diff", "2", "2", "--json").json["changed"] == []
+
+
 def test_what_the_appliance_could_not_is_status_3(
     fake: ScriptedAppliance, ballast: Ballast, wanted: Path
 ) -> None:

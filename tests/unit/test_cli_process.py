@@ -192,6 +192,33 @@ def test_a_full_disk_is_told() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        ("status >&-", 3, "ballast: The output could not be written: Bad file descriptor."),
+        ("check - <&-", 1, "ballast: standard input cannot be read: Bad file descriptor."),
+        ("status >/dev/null 2>&-", 0, ""),
+        ("drain nowhere web1 2>/dev/full", 1, ""),
+        ("drain nowhere web1 2>&-", 1, ""),
+        ("drain smtp mx1 2>/dev/full", 0, ""),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_no_fault(
+    command: str, status: int, said: str, agent: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m services.cli {command}"],
+        capture_output=True,
+        timeout=60,
+        cwd=ROOT,
+        env=os.environ | agent,
+        check=False,
+    )
+    assert done.returncode == status
+    assert done.stderr.decode().startswith(said)
+    assert len(done.stderr.splitlines()) == bool(said)
+
+
 def test_a_terminal_that_lacks_a_letter_gets_its_escape(agent: dict[str, str]) -> None:
     plain = agent | {"PYTHONIOENCODING": "ascii:strict"}
     assert ballast("vip", "edit", "ftp", "--comment", "Büro", environment=plain).returncode == 0
