@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from services.drivers.netlink import (
@@ -71,8 +70,12 @@ def switch_on(nics: Sequence[Nic]) -> None:
     them, and ours come from the configuration alone: so that is switched off first.
     """
     for nic in nics:
-        with suppress(FileNotFoundError):  # no IPv6
+        try:
             (PROC / nic.name / "accept_ra").write_text("0\n")
+        except FileNotFoundError:
+            pass  # no IPv6
+        except OSError as error:
+            log.warning("%s listens to routers: %s", nic.name, error.strerror)
     requests = [Request(RTM_SETLINK, _LINK.pack(0, 0, nic.index, _UP, _UP)) for nic in nics]
     for nic, refusal in zip(nics, _asked(requests), strict=True):
         if refusal is not None:
