@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.widget import Widget
@@ -15,7 +16,10 @@ from console.screens.dialog import Dialog
 from console.widgets.buttons import Buttons
 from console.widgets.field import TextField
 from console.wording import count
-from services.api import DraftApply, PlanView
+from services.api import Applied, DraftApply, PlanView
+
+if TYPE_CHECKING:
+    from console.app import ConsoleApp
 
 CONFIRM_S = 60
 """Long enough to look whether one still gets in, short enough to wait for."""
@@ -84,10 +88,13 @@ class ApplyDialog(Dialog[DraftApply]):
 
 
 class KeepDialog(Dialog[str]):
-    """Counts down; goes away by itself when the change was kept or came back."""
+    """Counts down; answers `kept` or `gone` by itself once somebody kept it or nobody did."""
 
     def __init__(self) -> None:
         super().__init__("Keep the new settings?", [""], alarm=True)
+        self._seen = False
+        """Whether the countdown was seen: the first picture may be older than the change."""
+        self._back_to = 0
 
     def compose_body(self) -> Iterable[Widget]:
         yield Buttons(
@@ -103,8 +110,14 @@ class KeepDialog(Dialog[str]):
     def show(self, picture: Picture) -> None:
         confirm = picture.status.node.confirm if picture.status else None
         if confirm is None:
-            self.speak(["It was applied; waiting for the appliance's word."])
+            if self._seen and picture.status is not None and self.is_current:
+                self._seen = False
+                kept = picture.status.node.revision > self._back_to
+                self.dismiss("kept" if kept else "gone")
+            else:
+                self.speak(["It was applied; waiting for the appliance's word."])
             return
+        self._seen, self._back_to = True, confirm.revision
         self.speak(
             [
                 (
@@ -117,3 +130,13 @@ class KeepDialog(Dialog[str]):
     @on(Buttons.Pressed)
     def _pressed(self, message: Buttons.Pressed) -> None:
         self.dismiss(message.answer)
+
+
+async def roll_back(app: ConsoleApp) -> Applied | None:
+    """End the countdown by going back now; None: it was over already.
+
+    Asked without a countdown, the agent would go back one revision more: a key pressed twice,
+    or a moment too late, must not undo what was applied before.
+    """
+    status = await app.appliance.status()
+    return await app.appliance.rollback() if status.node.confirm is not None else None

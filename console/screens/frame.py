@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 Conversation = Callable[[], Awaitable[None]]
 """Something to do in a worker; begun there and not before, so that none is left half made."""
 
+NOTICE_LINES = 4
+"""A refusal is told whole, its remedy too; the body gives way for as long as it stands there."""
 NOTICE_S = 12.0
 """A sentence stays until the next one, and at least long enough to be read."""
 
@@ -56,6 +58,7 @@ class Frame(Screen[None], inherit_bindings=False):
         self.picture = Picture()
         self._notice: tuple[str, Style] = ("", theme.PLAIN)
         self._said_at = 0.0
+        self._doing = ""
         self.done = False
         """To be taken away as soon as nothing covers it."""
 
@@ -151,6 +154,21 @@ class Frame(Screen[None], inherit_bindings=False):
         """Fetch something to show; ends with the screen, and a newer fetch takes its place."""
         await self.console_app.guarded(fetch, what)
 
+    def once(self, conversation: Conversation, what: str) -> None:
+        """One thing at a time: a key pressed again while the agent is slow is not meant twice."""
+        if self._doing:
+            self.say(f"Still {self._doing}; wait for its end.", theme.WARNING)
+            return
+
+        async def alone() -> None:
+            try:
+                await conversation()
+            finally:
+                self._doing = ""
+
+        self._doing = what
+        self.console_app.ask(alone, what)
+
     def unsaved(self) -> bool:
         """Whether leaving would lose what was typed."""
         return False
@@ -176,8 +194,13 @@ class Frame(Screen[None], inherit_bindings=False):
         fresh = self._notice[0] and monotonic() - self._said_at < NOTICE_S
         resting = ("", theme.PLAIN) if self.LIVE and self.picture.silent else self.resting_words()
         text, style = self._notice if fresh else resting
-        line = [Segment(fit(f" {text}", self.cells_wide), style)] if text else []
-        self.query_one("#notice", Lines).show([line])
+        width = self.cells_wide
+        lines = wrap(text, max(20, width - 2)) if fresh else [text]
+        if len(lines) > NOTICE_LINES:
+            lines[NOTICE_LINES - 1 :] = [" ".join(lines[NOTICE_LINES - 1 :])]
+        self.query_one("#notice", Lines).show(
+            [[Segment(fit(f" {line}", width), style)] if line else [] for line in lines]
+        )
 
     def action_back(self) -> None:
         self.console_app.leave()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import on
 from textual.widget import Widget
 
@@ -13,8 +14,9 @@ from console import objects, review, theme
 from console.glyphs import fit
 from console.keymap import MOVES, bindings
 from console.objects import Key
+from console.picture import Picture
 from console.review import TextLine
-from console.screens.apply_dialogs import ApplyDialog, KeepDialog
+from console.screens.apply_dialogs import ApplyDialog, KeepDialog, roll_back
 from console.screens.dialog import Ask
 from console.screens.frame import Frame
 from console.widgets.row_list import RowList
@@ -24,6 +26,7 @@ from services.errors import ApplianceError
 from services.model import Document
 
 MOST_EDITS_SHOWN = 8
+OVER = "Nobody kept it in time: the settings before are back."
 
 
 class PendingScreen(Frame):
@@ -50,6 +53,8 @@ class PendingScreen(Frame):
         self._review: ReviewView | None = None
         self._document: Document | None = None
         self._applied: Applied | None = None
+        self._applying = False
+        self._waited = False
 
     def compose_body(self) -> Iterable[Widget]:
         yield RowList[Edit](
@@ -91,6 +96,21 @@ class PendingScreen(Frame):
     def _window_open(self) -> bool:
         status = self.picture.status
         return status is not None and status.node.confirm is not None
+
+    def resting_words(self) -> tuple[str, Style]:
+        return ("Applying ...", theme.PLAIN) if self._applying else ("", theme.PLAIN)
+
+    def show_body(self, picture: Picture) -> None:
+        waited = self._applied is not None and self._applied.confirm is not None
+        if waited and self._waited and not self._window_open:
+            self._ended()
+        self._waited = self._window_open
+
+    def _ended(self, applied: Applied | None = None) -> None:
+        """Nothing waits to be confirmed any more: do not go on saying so."""
+        self._applied = applied
+        if self._review is not None and self.is_attached:
+            self._show_lines()
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -169,7 +189,7 @@ class PendingScreen(Frame):
         if self._window_open:
             self.action_keep()
         elif self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(self._apply, "applying")
+            self.once(self._apply, "applying")
 
     async def _apply(self) -> None:
         app = self.console_app
@@ -190,12 +210,15 @@ class PendingScreen(Frame):
             if wish is None:
                 self.say("Nothing was applied.")
                 return
-            self.say("Applying ...")
+            self._applying = True
+            self.hush()
             try:
                 applied = await app.appliance.apply_draft(wish)
             except ApplianceError as error:
+                self._applying = False
                 await self._explain(error)
             else:
+                self._applying = False
                 await self._done(applied)
 
     async def _explain(self, error: ApplianceError) -> None:
@@ -223,27 +246,37 @@ class PendingScreen(Frame):
 
     def action_keep(self) -> None:
         if self._window_open and self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(self._ask_to_keep, "confirming")
+            self.once(self._ask_to_keep, "confirming")
 
     def action_undo(self) -> None:
         if self._window_open and self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(self._undo, "rolling back")
+            self.once(self._undo, "rolling back")
 
     async def _ask_to_keep(self) -> None:
         app = self.console_app
         answer = await app.push_screen_wait(KeepDialog())
-        if answer == "keep":
-            applied = await app.appliance.confirm()
-            app.say(f"Kept: revision {applied.revision} runs.", bad=False)
-        elif answer == "undo":
-            await self._undo()
-        else:
-            self.say("It still waits: F9 asks again.", theme.WARNING)
+        match answer:
+            case "keep":
+                applied = await app.appliance.confirm()
+                self._ended(applied)
+                app.say(f"Kept: revision {applied.revision} runs.", bad=False)
+            case "undo":
+                await self._undo()
+            case "kept":
+                app.say("Somebody kept it meanwhile.", bad=False)
+            case "gone":
+                app.say(OVER)
+            case _:
+                self.say("It still waits: F9 asks again.", theme.WARNING)
         app.watching.now()
 
     async def _undo(self) -> None:
-        applied = await self.console_app.appliance.rollback()
-        self.console_app.say(f"Rolled back: revision {applied.revision} runs.", bad=False)
+        applied = await roll_back(self.console_app)
+        if applied is None:
+            self.console_app.say(OVER)
+        else:
+            self.console_app.say(f"Rolled back: revision {applied.revision} runs.", bad=False)
+        self._ended()
         self.console_app.watching.now()
         self.action_refresh()
 
@@ -251,7 +284,7 @@ class PendingScreen(Frame):
 
     def action_discard(self) -> None:
         if (edit := self.edits.current) is not None and self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(lambda: self._drop(edit), "discarding a change")
+            self.once(lambda: self._drop(edit), "discarding a change")
 
     async def _drop(self, edit: Edit) -> None:
         app = self.console_app
@@ -262,7 +295,7 @@ class PendingScreen(Frame):
 
     def action_discard_all(self) -> None:
         if self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(self._discard_all, "discarding all changes")
+            self.once(self._discard_all, "discarding all changes")
 
     async def _discard_all(self) -> None:
         app = self.console_app
@@ -291,7 +324,7 @@ class PendingScreen(Frame):
         if edit is None or not self._clashes(edit):
             self.say("This change does not clash with anybody's.", theme.WARNING)
         elif self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(lambda: self._keep_mine(edit), "keeping a change")
+            self.once(lambda: self._keep_mine(edit), "keeping a change")
 
     async def _keep_mine(self, edit: Edit) -> None:
         app = self.console_app
@@ -310,7 +343,7 @@ class PendingScreen(Frame):
         if edit is None or not self._clashes(edit):
             self.say("This change does not clash with anybody's.", theme.WARNING)
         elif self.console_app.may(*self.DRAFTERS):
-            self.console_app.ask(lambda: self._drop(edit), "taking theirs")
+            self.once(lambda: self._drop(edit), "taking theirs")
 
     def _paint_edit(self, edit: Edit, width: int, chosen: bool) -> list[Segment]:
         clash = self._clashes(edit)

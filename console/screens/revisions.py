@@ -60,7 +60,7 @@ class RevisionsScreen(Frame):
     def action_roll_back(self) -> None:
         info = self.listed.current
         if info is not None and self.console_app.may():
-            self.console_app.ask(lambda: self._roll_back(info), "rolling back")
+            self.once(lambda: self._roll_back(info), "rolling back")
 
     async def _roll_back(self, info: RevisionInfo) -> None:
         appliance = self.console_app.appliance

@@ -11,6 +11,7 @@ from textual.binding import Binding
 
 from console.keymap import GLOBAL, KEYS
 from services.api import Applied, KnobRequest, Status
+from services.errors import ApplyFailed
 from tests.console.stage import Stage, stage
 from tests.fakes import scenes
 
@@ -192,6 +193,30 @@ async def test_the_status_bar_lights_role_activity_and_link(
     monkeypatch.setattr(fake, "status", status)
     async with stage(fake) as on:
         assert on.text().splitlines()[1].startswith(shown)
+
+
+async def test_a_long_refusal_is_told_whole_with_its_remedy_and_the_room_comes_back() -> None:
+    what = "HAProxy refused the configuration: " + "line 12: something it does not know; " * 3
+    fake = scenes.small(refusal=ApplyFailed(what, do="Look at the service named and correct it."))
+    async with stage(fake) as on:
+        await go(on, ("down", "h"))
+        await on.see("Yes, halt")
+        await on.press("y")
+        text = await on.see("Look at the service named and correct it.")
+        assert "F1 Help" in text.splitlines()[-1]
+        assert len(text.splitlines()) == 24
+        await on.press("down")
+        await on.gone("HAProxy refused")
+        assert "web-http/web2" in on.text().splitlines()[22]
+    # without end it still leaves the screen its room
+    fake.refusal = ApplyFailed("x" * 5000, do="Nothing.")
+    async with stage(fake) as on:
+        await go(on, ("down", "d"))
+        await on.see("Yes, drain")
+        await on.press("y")
+        text = await on.see("xxxx")
+        assert sum("xxxx" in line for line in text.splitlines()) == 4
+        assert "web-http" in text
 
 
 async def test_a_terminal_too_small_says_so_and_comes_back_when_it_grows() -> None:

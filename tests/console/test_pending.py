@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from services.api import Edit
+import pytest
+
+from console.screens import frame
+from services.api import Applied, DraftApply, Edit
 from services.errors import ApplyFailed
 from services.model import Document
 from tests.console.stage import Stage, stage
@@ -158,6 +162,16 @@ async def test_enter_opens_the_form_of_a_pending_change_again() -> None:
         await on.see("Pending changes", "~ onetwo", "+ label: onetwo")
 
 
+async def open_window(on: Stage, fake: ScriptedAppliance) -> None:
+    """A change that waits to be confirmed, and the question about it."""
+    await change_address(on, "192.168.2.50/24")
+    await on.press("f7", "f9")
+    await on.see("Confirm within")
+    await on.press("f9")
+    await on.see("Keep the new settings?", "within 60 seconds")
+    assert str(fake.running.local.interfaces[0].addresses[0]) == "192.168.2.50/24"
+
+
 async def test_a_change_of_the_units_address_is_applied_with_a_countdown_and_kept() -> None:
     clock = Clock()
     fake = scenes.small(clock=clock)
@@ -208,10 +222,95 @@ async def test_what_nobody_keeps_comes_back_by_itself_and_the_console_sees_it() 
         await on.press("tab", "tab", "enter")
         await on.see("Keep the new settings?")
         await on.press("l")
+        await on.see("It waits to be confirmed.")
         clock.now += 61
         await on.refreshed()
-        await on.gone("keep within")
+        await on.gone("keep within", "It waits to be confirmed.")
         assert str(fake.running.local.interfaces[0].addresses[0]) == "192.168.2.21/24"
+
+
+async def test_the_question_goes_away_with_the_countdown_and_cannot_undo_anything_else() -> None:
+    clock = Clock()
+    fake = scenes.small(clock=clock)
+    async with stage(fake) as on:
+        await open_window(on, fake)
+        clock.now += 61
+        await on.refreshed()
+        await on.see("Nobody kept it in time: the settings before are back.")
+        await on.gone("Keep the new settings?", "It waits to be confirmed.")
+        assert "rollback" not in fake.calls
+
+
+async def test_the_question_goes_away_when_somebody_else_keeps_the_change() -> None:
+    fake = scenes.small(clock=Clock())
+    async with stage(fake) as on:
+        await open_window(on, fake)
+        await fake.confirm()
+        await on.refreshed()
+        await on.see("Somebody kept it meanwhile.")
+        await on.gone("Keep the new settings?")
+
+
+async def test_rolling_back_a_moment_too_late_does_not_take_an_earlier_change_back() -> None:
+    clock = Clock()
+    fake = scenes.small(clock=clock)
+    fake.somebody_applies(with_label(fake.running, "kept-before"))
+    async with stage(fake) as on:
+        await open_window(on, fake)
+        await on.press("enter")
+        clock.now += 61
+        # the screen does not know yet
+        await on.press("b")
+        await on.see("Nobody kept it in time")
+        assert fake.running.cluster.layer7[0].label == "kept-before"
+
+
+async def test_a_key_pressed_again_while_the_agent_is_slow_is_not_meant_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = scenes.small(clock=Clock())
+    fake.somebody_applies(with_label(fake.running, "kept-before"))
+    answer = asyncio.Event()
+    really = fake.rollback
+
+    async def slow(number: int | None = None, *, why: str = "") -> Applied:
+        await answer.wait()
+        return await really(number, why=why)
+
+    monkeypatch.setattr(fake, "rollback", slow)
+    async with stage(fake) as on:
+        await open_window(on, fake)
+        await on.press("enter")
+        await on.press("b", "b")
+        await on.see("Still rolling back; wait for its end.")
+        answer.set()
+        await on.see("Rolled back: revision 2 runs.")
+        assert fake.running.cluster.layer7[0].label == "kept-before"
+        assert fake.calls.count("rollback") == 1
+
+
+async def test_an_apply_says_so_for_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = scenes.small()
+    answer = asyncio.Event()
+    really = fake.apply_draft
+
+    async def slow(wish: DraftApply) -> Applied:
+        await answer.wait()
+        return await really(wish)
+
+    monkeypatch.setattr(fake, "apply_draft", slow)
+    async with stage(fake) as on:
+        await rename_first_service(on, "web-shop")
+        monkeypatch.setattr(frame, "NOTICE_S", 0.0)
+        await on.press("f7", "f9")
+        await on.see("Confirm within")
+        await on.press("f9")
+        await on.refreshed()
+        await on.see("Applying ...")
+        await on.press("escape")
+        answer.set()
+        await on.until(lambda: fake.running.cluster.layer7[0].label == "web-shop")
+        await on.gone("1 change pending")
 
 
 async def test_seconds_that_are_no_number_are_refused_in_the_dialog() -> None:
