@@ -17,6 +17,9 @@ from services.plan.changes import Effect as Effect
 
 API_VERSION = 1
 
+LATEST = 253_402_300_800
+"""Seconds from 1970 to the year 10000: no moment is later, whatever a damaged file says."""
+
 
 class Wire(BaseModel):
     """Base of every message: immutable; unknown fields are ignored, so that a console one
@@ -324,7 +327,7 @@ class AddressProbe(Wire):
 class JournalEntry(Wire):
     """One line of the appliance's journal."""
 
-    at: float
+    at: Annotated[float, Field(ge=0, lt=LATEST)]
     who: str
     """A person's account, or "agent"."""
     what: str

@@ -8,12 +8,12 @@ same class it was raised as, so a caller never looks at a status code.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from services import errors
 from services.api import (
@@ -41,6 +41,7 @@ KEPT_S = 3
 question every 5 seconds would meet a closing door now and then."""
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
+_Read = TypeVar("_Read")
 _REVISIONS: TypeAdapter[tuple[RevisionInfo, ...]] = TypeAdapter(tuple[RevisionInfo, ...])
 _JOURNAL: TypeAdapter[tuple[JournalEntry, ...]] = TypeAdapter(tuple[JournalEntry, ...])
 
@@ -88,7 +89,7 @@ class Client:
 
     async def revisions(self) -> tuple[RevisionInfo, ...]:
         """All revisions kept, newest first."""
-        return _REVISIONS.validate_json(await self._ask("GET", "/revisions"))
+        return _understood(_REVISIONS.validate_json, await self._ask("GET", "/revisions"))
 
     async def revision(self, number: int) -> Revision:
         """One revision."""
@@ -146,12 +147,11 @@ class Client:
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""
-        return _JOURNAL.validate_json(
-            await self._ask("GET", "/journal", query={"limit": str(limit)})
-        )
+        said = await self._ask("GET", "/journal", query={"limit": str(limit)})
+        return _understood(_JOURNAL.validate_json, said)
 
     async def _get(self, path: str, answer: type[_Answer]) -> _Answer:
-        return answer.model_validate_json(await self._ask("GET", path))
+        return _understood(answer.model_validate_json, await self._ask("GET", path))
 
     async def _send(
         self,
@@ -162,7 +162,8 @@ class Client:
         query: Mapping[str, str] | None = None,
     ) -> _Answer:
         data = body.model_dump_json().encode() if body is not None else None
-        return answer.model_validate_json(await self._ask(method, path, data=data, query=query))
+        said = await self._ask(method, path, data=data, query=query)
+        return _understood(answer.model_validate_json, said)
 
     async def _ask(
         self,
@@ -189,6 +190,15 @@ class Client:
         if answer.is_success:
             return answer.content
         raise rebuilt(answer.content, answer.status_code)
+
+
+def _understood(read: Callable[[bytes], _Read], content: bytes) -> _Read:
+    try:
+        return read(content)
+    except ValidationError as error:
+        raise errors.Unable(
+            "The agent's answer cannot be understood.", do="Use a client of the agent's version."
+        ) from error
 
 
 def rebuilt(content: bytes, status: int) -> errors.ApplianceError:

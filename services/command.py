@@ -70,6 +70,8 @@ async def run(
         raise CommandFailed(argv, "is not installed", "", do=do) from error
     except PermissionError as error:
         raise CommandFailed(argv, "may not be started", "", do=do) from error
+    except OSError as error:  # no program at all, no memory, no free file
+        raise CommandFailed(argv, "cannot be started", error.strerror or "", do=do) from error
     try:
         async with asyncio.timeout(timeout_s):
             out, err = await child.communicate(stdin.encode())

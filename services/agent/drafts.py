@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from services.api import Edit
 from services.draft import with_edit, without_edit
-from services.drivers.files import write_durably
+from services.drivers.files import unable, write_durably
 from services.errors import Refused
 from services.plan.state import File
 
@@ -75,8 +75,12 @@ class Drafts:
 
     def discard(self, key: str) -> None:
         """Throw a draft away."""
+        path = self._path(key)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise unable(error, str(path)) from error
         self._open.pop(key, None)
-        self._path(key).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"

@@ -7,12 +7,14 @@ whose journal is volatile and be readable without privileges of ours.
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from services.api import JournalEntry
 from services.drivers.files import write_durably
@@ -62,13 +64,15 @@ class Journal:
     def _read(self) -> list[JournalEntry]:
         entries = []
         try:
-            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+            with self._path.open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - 2 * LIMIT_BYTES))
+                lines = file.read(2 * LIMIT_BYTES).splitlines()
         except OSError:
             return []
         for line in lines[-KEPT:]:
             try:
-                entries.append(JournalEntry(**json.loads(line)))
-            except (ValueError, TypeError):
+                entries.append(JournalEntry.model_validate_json(line))
+            except ValidationError:
                 continue  # a line cut short by a power loss says nothing
         return entries
 

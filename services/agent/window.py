@@ -9,6 +9,7 @@ clock set back nor a reboot keeps an unconfirmed change alive.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ValidationError
 from services.drivers.files import write_durably
 from services.model import Document
 from services.plan.state import File
+
+log = logging.getLogger(__name__)
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -68,5 +71,12 @@ class WindowFile:
         return window
 
     def close(self) -> None:
-        """End the window, confirmed or not."""
-        self.path.unlink(missing_ok=True)
+        """End the window, confirmed or not.
+
+        A file that cannot be removed must not keep a change alive. Found by the next agent it
+        does no harm: what it rolls back to is the newest revision, which runs already.
+        """
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            log.error("%s cannot be removed: %s", self.path, error)

@@ -9,6 +9,7 @@ import pytest
 
 from services.agent.drafts import Drafts, draft_key
 from services.api import Edit
+from services.errors import Unable
 
 KEY = "layer7/1/11"
 
@@ -63,3 +64,31 @@ def test_a_hostile_terminal_name_stays_inside_the_folder(
 ) -> None:
     drafts.put(drafts.get(draft_key("root", terminal), base=1), edit(None, {"label": "web"}))
     assert [path.parent for path in tmp_path.rglob("*.json")] == [tmp_path / "drafts"]
+
+
+def test_a_draft_that_cannot_be_thrown_away_is_kept_and_told(
+    drafts: Drafts, tmp_path: Path
+) -> None:
+    draft = drafts.get("a@tty1", base=3)
+    drafts.put(draft, edit(None, {"label": "web"}))
+    path = tmp_path / "drafts" / "a@tty1.json"
+    path.unlink()
+    path.mkdir()  # unlink refuses it, as it would on a read-only disk
+    with pytest.raises(Unable, match=r"a@tty1\.json"):
+        drafts.discard("a@tty1")
+    assert drafts.get("a@tty1", base=3).edits == draft.edits
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"[" * 100_000,
+        b'{"key":"a@tty1","base":1,"edits":{"x":{"key":"../x"}}}',
+    ],
+)
+def test_a_damaged_draft_is_an_empty_one(drafts: Drafts, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "drafts" / "a@tty1.json").write_bytes(data)
+    assert drafts.get("a@tty1", base=3).edits == {}
