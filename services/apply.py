@@ -19,6 +19,7 @@ from services.drivers.files import Files
 from services.drivers.haproxy import Haproxy
 from services.drivers.host import Host
 from services.drivers.links import Links
+from services.drivers.sysctl import Sysctls
 from services.errors import ApplianceError, ApplyFailed, Unable
 from services.plan import Change, Seen, Wanted, plan
 from services.plan.changes import (
@@ -31,6 +32,7 @@ from services.plan.changes import (
     SetHostname,
     SetMtu,
     SetServer,
+    SetSysctls,
     StartHaproxy,
     StopHaproxy,
     WriteFile,
@@ -52,6 +54,7 @@ class Drivers:
     links: Links
     haproxy: Haproxy
     host: Host
+    sysctls: Sysctls
 
 
 async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = None) -> Seen:
@@ -61,16 +64,18 @@ async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = Non
     address, so that the plan can count whom it cuts.
     """
     paths = [file.path for file in wanted.files]
-    haproxy, links, hostname, files = await asyncio.gather(
+    haproxy, links, hostname, sysctls, files = await asyncio.gather(
         drivers.haproxy.seen(),
         drivers.links.seen(),
         drivers.host.hostname(),
+        drivers.sysctls.seen(wanted.sysctls),
         asyncio.gather(*map(drivers.files.read, paths)),
     )
     return Seen(
         haproxy=haproxy,
         links=links,
         hostname=hostname,
+        sysctls=sysctls,
         clients=(running or wanted).links.clients,
         files=dict(zip(paths, files, strict=True)),
     )
@@ -217,6 +222,8 @@ async def _single(drivers: Drivers, step: Change) -> None:
             await drivers.links.drop_gateway(step.version)
         case SetMtu():
             await drivers.links.set_mtu(step.device, step.mtu)
+        case SetSysctls():
+            await drivers.sysctls.change(dict(step.values))
         case SetHostname():
             await drivers.host.set_hostname(step.hostname)
         case _:

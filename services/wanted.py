@@ -11,6 +11,7 @@ from services.model import Document, Interface, Local
 from services.model.base import Address
 from services.plan.state import AddressKey, LinksWanted, Wanted
 from services.render import Place, haproxy_wanted, system_files
+from services.render.kernel import KERNEL_SETTINGS
 
 
 def wanted(document: Document, place: Place) -> Wanted:
@@ -20,6 +21,7 @@ def wanted(document: Document, place: Place) -> Wanted:
         links=_links(document),
         files=system_files(document, place),
         hostname=document.local.hostname,
+        sysctls=KERNEL_SETTINGS,
     )
 
 

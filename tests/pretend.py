@@ -21,6 +21,7 @@ from services.plan.changes import (
     SetHostname,
     SetMtu,
     SetServer,
+    SetSysctls,
     StartHaproxy,
     StopHaproxy,
     WriteFile,
@@ -42,6 +43,7 @@ def settled(wanted: Wanted) -> Seen:
         links=LinksSeen(ours=dict(wanted.links.addresses), gateways=dict(wanted.links.gateways)),
         files={file.path: file.data for file in wanted.files},
         hostname=wanted.hostname,
+        sysctls=dict(wanted.sysctls),
     )
 
 
@@ -67,6 +69,8 @@ def _one(seen: Seen, change: Change, wanted: Wanted) -> Seen:
         case SetMtu(device=name, mtu=mtu):
             device = replace(links.devices[name], mtu=mtu)
             links = replace(links, devices={**links.devices, name: device})
+        case SetSysctls(values=values):
+            return replace(seen, sysctls={**seen.sysctls, **dict(values)})
         case SetHostname(hostname=hostname):
             return replace(seen, hostname=hostname)
         case WriteFile(file=file) if file.path == wanted.haproxy.config.path:

@@ -33,6 +33,7 @@ from services.drivers.files import DiskFiles
 from services.drivers.haproxy import MasterHaproxy, haproxy_unit
 from services.drivers.host import KernelHost
 from services.drivers.links import KernelLinks
+from services.drivers.sysctl import KernelSysctls
 from services.drivers.units import ChildUnits, Units
 from services.errors import ApplianceError, Unable
 from services.render import Place
@@ -74,6 +75,7 @@ def real_drivers(settings: Settings, place: Place) -> Drivers:
         links=KernelLinks(),
         haproxy=MasterHaproxy(place, _units(settings, place)),
         host=KernelHost(),
+        sysctls=KernelSysctls(),
     )
 
 

@@ -83,6 +83,14 @@ class SetHostname(Change):
 
 
 @dataclass(frozen=True)
+class SetSysctls(Change):
+    """Set what differs of the kernel's settings, all in one: at a start they are dozens."""
+
+    values: tuple[tuple[str, str], ...] = ()
+    """Path below /proc/sys and value, sorted."""
+
+
+@dataclass(frozen=True)
 class WriteFile(Change):
     """Put a generated file in place, or back in place after a hand edited it."""
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fewest changes from seen to wanted, make before break.
 
-Addresses come up before the file that binds them, and go only after the worker that used
+The kernel's settings come first, for a card must not come up with others. Addresses come up
+before the file that binds them, and go only after the worker that used
 them has been replaced; knobs move before a reload, so that a halted server is cut at once
 and not when the old worker ends. Sorted, so that equal input gives an equal plan.
 """
@@ -21,6 +22,7 @@ from services.plan.changes import (
     SetHostname,
     SetMtu,
     SetServer,
+    SetSysctls,
     StartHaproxy,
     StopHaproxy,
     WriteFile,
@@ -39,11 +41,22 @@ from services.plan.state import (
 def plan(wanted: Wanted, seen: Seen) -> tuple[Change, ...]:
     """Ordered changes; `plan(wanted, what following it leads to)` is empty."""
     return (
+        *_sysctls(wanted, seen),
         *_links_up(wanted.links, seen.links),
         *_host(wanted, seen),
         *_haproxy(wanted.haproxy, seen.haproxy),
         *_links_down(wanted, seen),
     )
+
+
+def _sysctls(wanted: Wanted, seen: Seen) -> Iterator[Change]:
+    values = tuple(
+        (name, value)
+        for name, value in sorted(wanted.sysctls.items())
+        if seen.sysctls.get(name) not in {None, value}
+    )
+    if values:
+        yield SetSysctls(values=values)
 
 
 def _links_up(wanted: LinksWanted, seen: LinksSeen) -> Iterator[Change]:

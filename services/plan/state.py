@@ -121,6 +121,8 @@ class Wanted:
     files: tuple[File, ...] = ()
     """Other generated files, e.g. resolv.conf."""
     hostname: str = ""
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the kernel by their path below /proc/sys, e.g. `net/ipv4/ip_forward`."""
 
 
 @dataclass(frozen=True)
@@ -132,5 +134,7 @@ class Seen:
     files: Mapping[str, bytes | None] = field(default_factory=dict)
     """What lies at each generated file's path; None: nothing."""
     hostname: str = ""
+    sysctls: Mapping[str, str | None] = field(default_factory=dict)
+    """None: this kernel has no such setting, or it may not be changed from here."""
     clients: Mapping[AddressKey, frozenset[int]] = field(default_factory=dict)
     """`LinksWanted.clients` of the document that runs: who is cut when an address goes."""

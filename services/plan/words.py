@@ -16,11 +16,15 @@ from services.plan.changes import (
     SetHostname,
     SetMtu,
     SetServer,
+    SetSysctls,
     StartHaproxy,
     StopHaproxy,
     WriteFile,
 )
 from services.plan.state import ServerKey
+
+SPELT_OUT = 3
+"""More settings of the kernel than these are only counted."""
 
 Naming = Callable[[ServerKey], str]
 """From a server's ids to what people call it: `web/web1`."""
@@ -43,6 +47,8 @@ def sentence(change: Change, name: Naming) -> str:
             return f"remove the IPv{change.version} default gateway {change.address}"
         case SetHostname():
             return f"set the hostname to {change.hostname}"
+        case SetSysctls():
+            return _settings(change)
         case WriteFile():
             return f"write {change.file.path}"
         case StartHaproxy():
@@ -53,10 +59,21 @@ def sentence(change: Change, name: Naming) -> str:
             return "reload HAProxy"
         case StopHaproxy():
             return "stop HAProxy: no layer 7 service is left"
-        case SetServer(key=key, knobs=knobs):
-            if knobs.halted:
-                return f"halt {name(key)}"
-            if knobs.weight == 0:
-                return f"drain {name(key)} (weight 0)"
-            return f"set {name(key)} to weight {knobs.weight}"
+        case SetServer():
+            return _server(change, name)
     raise TypeError(f"no words for {type(change).__name__}")
+
+
+def _settings(change: SetSysctls) -> str:
+    if len(change.values) > SPELT_OUT:
+        return f"set {len(change.values)} network settings of the kernel"
+    told = (f"{name.replace('/', '.')} to {value}" for name, value in change.values)
+    return f"set {', '.join(told)}"
+
+
+def _server(change: SetServer, name: Naming) -> str:
+    if change.knobs.halted:
+        return f"halt {name(change.key)}"
+    if change.knobs.weight == 0:
+        return f"drain {name(change.key)} (weight 0)"
+    return f"set {name(change.key)} to weight {change.knobs.weight}"

@@ -69,7 +69,7 @@ def main() -> None:
         real = agent.real_drivers(settings, place)
         watched: dict[str, Any] = {
             name: Watched(getattr(real, name), countdown)
-            for name in ("files", "links", "haproxy", "host")
+            for name in ("files", "links", "haproxy", "host", "sysctls")
         }
         return replace(real, **watched)
 

@@ -16,6 +16,7 @@ from services.plan.changes import (
     EndStrays,
     ReloadHaproxy,
     SetServer,
+    SetSysctls,
     StartHaproxy,
     WriteFile,
 )
@@ -33,6 +34,7 @@ gateways = st.dictionaries(st.sampled_from([4, 6]), st.sampled_from(["192.0.2.25
 knobs = st.builds(ServerKnobs, st.integers(0, 2), halted=st.booleans())
 servers = st.dictionaries(st.tuples(st.integers(1, 3), st.integers(1, 3)), knobs)
 configs = st.sampled_from([b"one", b"two"])
+settings = st.sampled_from([f"net/{letter}" for letter in "abcdef"])
 mtus = st.sampled_from([1500, 9000])
 
 wanteds = st.builds(
@@ -52,6 +54,7 @@ wanteds = st.builds(
     ),
     files=st.sampled_from([(), (File("/etc/hosts", b"h"), File("/etc/resolv.conf", b"r"))]),
     hostname=st.sampled_from(["lbmaster", "lb2"]),
+    sysctls=st.dictionaries(settings, st.sampled_from(["0", "1"])),
 )
 
 
@@ -75,6 +78,7 @@ seens = st.builds(
     ),
     files=st.sampled_from([{}, {"/etc/hosts": b"x"}]),
     hostname=st.sampled_from(["lbmaster", "localhost"]),
+    sysctls=st.dictionaries(settings, st.sampled_from(["0", "1", None])),
 )
 
 WEB = AddressKey("eth0", "192.0.2.100/32")
@@ -175,6 +179,26 @@ def test_deleting_a_service_counts_the_connections_that_end_with_its_address() -
     )
     [drop] = [change for change in plan(wanted, seen) if isinstance(change, DropAddress)]
     assert drop.drops == 7
+
+
+def test_settings_of_the_kernel_are_set_in_one_step_before_any_address() -> None:
+    wanted = running(sysctls={"net/a": "1", "net/b": "1", "net/c": "1"})
+    seen = replace(settled(running()), links=LinksSeen(), sysctls={"net/a": "0", "net/b": "1"})
+    first, second = plan(wanted, seen)[:2]
+    assert first == SetSysctls(values=(("net/a", "1"),))
+    assert isinstance(second, AddAddress)
+    assert sentence(first, named) == "set net.a to 1"
+
+
+def test_a_setting_that_the_kernel_does_not_have_is_left_out() -> None:
+    wanted = running(sysctls={"net/ipv4/vs/conntrack": "0"})
+    seen = replace(settled(running()), sysctls={"net/ipv4/vs/conntrack": None})
+    assert plan(wanted, seen) == ()
+
+
+def test_many_settings_are_counted_in_words() -> None:
+    values = tuple((f"net/{letter}", "1") for letter in "abcd")
+    assert sentence(SetSysctls(values=values), named) == "set 4 network settings of the kernel"
 
 
 def test_a_dead_haproxy_is_started_and_not_reloaded() -> None:
