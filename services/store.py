@@ -22,10 +22,12 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
@@ -212,7 +214,7 @@ class Store:
                 f"{self._folder} cannot be read: {error.strerror}.", do="Look at the disk."
             ) from error
         for number in sorted(number for number, kind in entries if kind == "json"):
-            with suppress(OSError, _Damaged, _Newer), self._path(number).open("rb") as file:
+            with suppress(OSError, _Damaged, _Newer), _regular(self._path(number)) as file:
                 found.append(_record(file.readline(_MOST_HEADER), number))
         return tuple(found)
 
@@ -241,7 +243,7 @@ class Store:
         return self._folder / _name(number)
 
     def _load(self, number: int) -> Loaded:
-        with self._path(number).open("rb") as file:
+        with _regular(self._path(number)) as file:
             if os.fstat(file.fileno()).st_size > MOST_BYTES:
                 raise _Damaged("it is too large")
             content = file.read()
@@ -281,6 +283,19 @@ def _opened(folder: Path) -> Iterator[int]:
             os.close(opened)
     except OSError as error:
         raise unable(error, str(folder / "revision")) from error
+
+
+@contextmanager
+def _regular(path: Path) -> Iterator[BinaryIO]:
+    """A file that holds something: a pipe would never begin, a device never end."""
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise _Damaged("it is no file")
+        yield file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _name(number: int, kind: str = "json") -> str:

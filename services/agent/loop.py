@@ -16,6 +16,8 @@ INTERVAL_S = 2.0
 SHARE = 0.05
 """Looking takes at most this share of the time: a unit of 10,000 servers looks less often
 instead of taking a core."""
+STEP_S = 0.2
+"""A change that nobody confirmed is taken back at most this late."""
 LONGEST_S = 10.0
 """Drift is found within this, however large the unit."""
 
@@ -32,6 +34,13 @@ async def keep(appliance: Appliance) -> None:
         except Exception:
             # an unforeseen answer from outside must not end the loop that keeps traffic alive
             log.exception("reconcile failed unexpectedly")
-        if appliance.window is not None:
-            pause = min(pause, max(0.0, appliance.window.seconds_left()) + 0.01)
-        await asyncio.sleep(pause)
+        await _rest(appliance, pause)
+
+
+async def _rest(appliance: Appliance, pause: float) -> None:
+    """Sleep, but not past the end of a window, which may also be opened meanwhile."""
+    wake = time.monotonic() + pause
+    while (left := wake - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, STEP_S))
+        if appliance.window is not None and appliance.window.seconds_left() <= 0:
+            return

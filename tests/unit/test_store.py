@@ -169,6 +169,34 @@ def test_a_file_that_never_was_a_revision_is_skipped(tmp_path: Path, content: by
     assert (found.record.number, len(found.notices)) == (1, 2)
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "loop", "junk"])
+def test_what_is_no_file_neither_holds_nor_misleads_the_store(tmp_path: Path, kind: str) -> None:
+    path = folder(tmp_path, "one")
+    odd = path / "00000002.json"
+    match kind:
+        case "pipe":
+            os.mkfifo(odd)
+        case "device":
+            odd.symlink_to("/dev/zero")
+        case "folder":
+            odd.mkdir()
+        case "loop":
+            odd.symlink_to(odd)
+        case _:
+            odd.write_bytes(b"\x00" * 5000)
+            (path / "notes.txt").write_bytes(b"x")
+    store = Store(path)
+    assert [record.number for record in store.records()] == [1]
+    with pytest.raises(Unable):
+        store.read(2)
+    found = store.newest()
+    assert found.document == named("one")
+    assert "Revision 2 " in found.notices[0]
+    assert keep(store, "two") == 3
+    assert Store(path).newest().document == named("two")
+
+
 def test_a_revision_under_another_number_is_damaged(tmp_path: Path) -> None:
     path = folder(tmp_path, "one", "two")
     (path / "00000001.json").rename(path / "00000003.json")
