@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from image.recipe import GROUPS, NO_SHELL, PEOPLE, SYSTEM
+from image.recipe import BARE_GROUPS, GROUPS, NO_SHELL, PEOPLE, SYSTEM
 
 LOCKED = "!*"
 """No password is ever right."""
@@ -37,6 +37,7 @@ def group() -> str:
     }
     lines = [f"{each.name}:x:{each.gid}:{','.join(members[each.name])}" for each in GROUPS]
     lines += [f"{each.group or each.name}:x:{each.id}:" for each in SYSTEM]
+    lines += [f"{each.name}:x:{each.gid}:" for each in BARE_GROUPS]
     lines += [f"{each.name}:x:{each.id}:" for each in PEOPLE if each.id]
     return _lines(lines)
 

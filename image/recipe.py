@@ -99,6 +99,9 @@ KERNEL_OPTIONS = (
 """Beside what GRUB says of the slot. Nothing of the kernel appears over the status screen, and a
 boot that fails starts again by itself, so that GRUB can count it."""
 
+BOOT_PACKAGES = ("grub-efi-amd64-bin", "grub-efi-amd64-signed", "grub-pc-bin", "shim-signed")
+"""Boot loaders: fetched and listed with the others, taken apart for the disk, not in the root."""
+
 # --------------------------------------------------------------------------------------- accounts
 
 PRODUCT_HOME = "/usr/lib/ballast"
@@ -117,7 +120,7 @@ class Group:
 
 @dataclass(frozen=True)
 class System:
-    """The account of a daemon, with its own group of the same id."""
+    """The account of a daemon, with a group of the same id."""
 
     name: str
     id: int
@@ -184,16 +187,98 @@ GROUPS = (
 SYSTEM = (
     System("ballast-screen", 910),
     System("ballast-probe", 911),
+    # As Debian's packages would make them, but with ids that depend on nothing.
+    System("systemd-network", 920, "/"),
+    System("messagebus", 921),
+    System("sshd", 922, "/run/sshd"),
+    System("haproxy", 923, "/var/lib/haproxy"),
+    System("stunnel4", 924, "/var/run/stunnel4"),
+    System("_pound", 925),
+    System("hacluster", 926, "/var/lib/pacemaker", group="haclient"),
+    System("_chrony", 927, "/var/lib/chrony"),
+    System("Debian-snmp", 928, "/var/lib/snmp"),
+    System("tcpdump", 929),
 )
+
+BARE_GROUPS = (
+    Group("systemd-journal", 940),
+    Group("input", 941),
+    Group("sgx", 942),
+    Group("clock", 943),
+    Group("kvm", 944),
+    Group("render", 945),
+    Group("_ssh", 946),
+)
+"""Groups of packages without an account."""
+
+HIGHEST_FIXED_ID = 949
+"""Between 100 and 999, ids above this are left to what a later package may bring."""
 
 # ------------------------------------------------------------------------------------------ files
 
-MODES: dict[str, int] = {}
-"""Names in the image → modes that differ from git's 0644 and 0755."""
+SETUID = (
+    "usr/bin/passwd",
+    "usr/lib/dbus-1.0/dbus-daemon-launch-helper",
+    "usr/sbin/unix_chkpwd",
+)
+"""Every program that runs with more than its caller's rights; a new one is a decision."""
+
+MODES: dict[str, int] = {
+    # Nobody but root has a shell to call these from, and root needs no help.
+    f"usr/bin/{name}": 0o755
+    for name in (
+        *("chage", "chfn", "chsh", "cl_status", "expiry", "gpasswd", "mount", "newgrp"),
+        *("ssh-agent", "su", "umount"),
+    )
+} | {"usr/lib/openssh/ssh-keysign": 0o755}
+"""Names in the image → modes that differ from the packages' or from git's 0644 and 0755."""
 
 TIDYING = Tidying(
-    emptied=("dev", "proc", "run", "sys", "tmp", "mnt", "var/log", "var/cache/apt", "var/lib/apt"),
-    dropped=("etc/dib-manifests", ".dib-manifests"),
-    rewritten={},
+    emptied=("dev", "proc", "run", "sys", "tmp", "mnt", "media", "srv", "opt", "lost+found"),
+    without_files=("var/log", "var/cache", "var/backups", "var/spool", "usr/local"),
+    dropped=(
+        # Secrets and identities, which each appliance makes for itself.
+        "etc/ssh/ssh_host_*",
+        "var/lib/systemd/random-seed",
+        "var/lib/dbus/machine-id",
+        # What the build has left.
+        "boot/*.old",
+        "etc/.pwd.lock",
+        "etc/apt/apt.conf.d/*",
+        "etc/dib-manifests",
+        "etc/group-",
+        "etc/gshadow-",
+        "etc/passwd-",
+        "etc/shadow-",
+        "etc/subgid-",
+        "etc/subuid-",
+        "etc/systemd/user/*",
+        "etc/update-motd.d/*",
+        "lib/diskimage-builder",
+        "usr/lib/diskimage-builder",
+        "usr/lib/dracut",
+        "var/cache/apt/*",
+        "var/lib/apt/*",
+        "var/lib/dpkg/*-old",
+        "var/lib/dpkg/lock*",
+        "var/lib/dpkg/triggers/Lock",
+        "var/lib/initramfs-tools",
+        "var/lib/systemd/deb-systemd-helper-enabled",
+        "var/lib/systemd/deb-systemd-helper-masked",
+        "var/lib/ucf/cache",
+        "vmlinuz",
+        "vmlinuz.old",
+        "initrd.img",
+        "initrd.img.old",
+        "lost+found",
+    ),
+    written={
+        # diskimage-builder writes these three at its end, for machines that are not this one.
+        "etc/fstab": b"# The initramfs mounts the root, the data partition and the overlays.\n",
+        "etc/resolv.conf": b"",
+        # Empty: the machine makes its own at its first start (machine-id(5)).
+        "etc/machine-id": b"",
+    },
+    folders={"proc": 0o555, "sys": 0o555, "dev": 0o755, "data": 0o755, "efi": 0o700},
     modes=MODES,
 )

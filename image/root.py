@@ -183,6 +183,7 @@ async def _make(inputs: Inputs, work: Path, cache: Path, kept: Path, products: P
     )
     stage.people(staged)
     stage.overlays(recipe.TREE, staged, modes=recipe.MODES)
+    stage.identity(staged)
     stage.wheels(manifest.wheels, cache / "wheels", inputs.product, staged)
     log.info("building the root file system; its words are in %s", products / LOG)
     began = time.monotonic()

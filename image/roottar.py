@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -26,10 +26,14 @@ class Tidying:
 
     emptied: tuple[str, ...]
     """Folders that stay, with nothing in them."""
+    without_files: tuple[str, ...]
+    """Folders that stay with the folders in them: daemons look for these."""
     dropped: tuple[str, ...]
     """Patterns (`PurePath.match`) of what does not stay, with all below it."""
-    rewritten: Mapping[str, Callable[[bytes], bytes]]
-    """Files whose bytes are made anew."""
+    written: Mapping[str, bytes]
+    """Files that are there with these bytes, whatever was there before."""
+    folders: Mapping[str, int]
+    """Folders that are there with these modes: where the initramfs and systemd mount."""
     modes: Mapping[str, int]
     """Modes that are not as the packages or git left them."""
 
@@ -44,26 +48,38 @@ def normalise(source: Path, target: Path, *, epoch: int, tidying: Tidying) -> No
         tarfile.open(target, "w:", format=tarfile.PAX_FORMAT, bufsize=BLOCK) as new,
     ):
         members = {name: each for each in old if (name := _name(each)) is not None}
+        for name, data in tidying.written.items():
+            members[name] = _made(name, tarfile.REGTYPE, 0o644, size=len(data))
+        for name, mode in tidying.folders.items():
+            members[name] = _made(name, tarfile.DIRTYPE, mode)
         links = _first_of_each_group(members)
         for name in sorted(members):
-            if name and _is_left_out(name, tidying):
-                continue
             member = members[name]
+            if name and _is_left_out(name, member, tidying):
+                continue
             fresh = _bare(member, name, epoch=epoch, modes=tidying.modes)
-            data = None
-            if member.islnk() or member.isreg():
-                first = links.get(name, name)
-                if first != name:
-                    fresh.type, fresh.linkname, fresh.size = tarfile.LNKTYPE, first, 0
-                else:
-                    content = _content(old, members, member)
-                    if name in tidying.rewritten:
-                        content = io.BytesIO(tidying.rewritten[name](content.read()))
-                    fresh.type, fresh.linkname = tarfile.REGTYPE, ""
-                    fresh.size = content.seek(0, io.SEEK_END)
-                    content.seek(0)
-                    data = content
-            new.addfile(fresh, data)
+            if not (member.islnk() or member.isreg()):
+                new.addfile(fresh)
+            elif (first := links.get(name, name)) != name:
+                fresh.type, fresh.linkname = tarfile.LNKTYPE, first
+                new.addfile(fresh)
+            else:
+                content = (
+                    io.BytesIO(tidying.written[name])
+                    if name in tidying.written
+                    else _content(old, members, member)
+                )
+                fresh.type, fresh.linkname = tarfile.REGTYPE, ""
+                fresh.size = content.seek(0, io.SEEK_END)
+                content.seek(0)
+                new.addfile(fresh, content)
+
+
+def _made(name: str, kind: bytes, mode: int, *, size: int = 0) -> tarfile.TarInfo:
+    """A member of root's that is not taken over from the old archive."""
+    made = tarfile.TarInfo(name)
+    made.type, made.mode, made.size = kind, mode, size
+    return made
 
 
 def _name(member: tarfile.TarInfo) -> str | None:
@@ -108,12 +124,17 @@ def _content(
     return found if isinstance(found, io.BufferedReader) else io.BytesIO()
 
 
-def _is_left_out(name: str, tidying: Tidying) -> bool:
+def _is_left_out(name: str, member: tarfile.TarInfo, tidying: Tidying) -> bool:
     path = PurePosixPath(name)
+    if name in tidying.written:
+        return False
     if any(path.is_relative_to(each) and name != each for each in tidying.emptied):
         return True
-    lineage = (path, *path.parents[:-1])
-    return any(each.match(pattern) for each in lineage for pattern in tidying.dropped)
+    if not member.isdir() and any(path.is_relative_to(each) for each in tidying.without_files):
+        return True
+    lineage = (f"/{each}" for each in (path, *path.parents[:-1]))
+    patterns = [f"/{pattern}" for pattern in tidying.dropped]
+    return any(PurePosixPath(each).match(pattern) for each in lineage for pattern in patterns)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,26 @@ def overlays(tree: Path, stage: Path, *, modes: Mapping[str, int]) -> None:
                 copy.chmod(modes.get(str(name), mode))
 
 
+def identity(stage: Path) -> None:
+    """Whose system it is (os-release(5)): Ballast's, made of Debian."""
+    folder = stage / "overlays" / "identity" / "usr" / "lib"
+    folder.mkdir(parents=True)
+    version = recipe.version()
+    facts = {
+        "NAME": "Ballast",
+        "ID": recipe.NAME,
+        "ID_LIKE": "debian",
+        "VERSION": f"{version} (Debian {recipe.DEBIAN})",
+        "VERSION_ID": version,
+        "VERSION_CODENAME": recipe.SUITE,
+        "PRETTY_NAME": f"Ballast {version}",
+        "IMAGE_ID": recipe.NAME,
+        "IMAGE_VERSION": version,
+    }
+    text = "".join(f'{name}="{value}"\n' for name, value in facts.items())
+    (folder / "os-release").write_text(text)
+
+
 def people(stage: Path) -> None:
     """The files of `image.accounts`."""
     folder = stage / "accounts"
