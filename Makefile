@@ -7,10 +7,10 @@ export PYTHON
 
 BIN    := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-# Handed on: `make test ARGS='-k drain'`, `make run ARGS=...`
+# Handed on: `make test ARGS='-k drain'`, `make lab ARGS='stop web2'`
 ARGS   ?=
 
-.PHONY: help run test unit lint bench lock clean
+.PHONY: help run lab test unit lint bench lock clean
 
 help: ## what you are reading
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -18,6 +18,10 @@ help: ## what you are reading
 run: ## open the console on a lab appliance: namespaces, real HAProxy, live traffic
 	@.ci/setup run
 	@$(BIN)/python -m tests.lab $(ARGS)
+
+lab: ## what runs in that lab, from a second terminal (ARGS='stop web2', shell, client, --help)
+	@.ci/setup run
+	@$(BIN)/python -m tests.lab $(or $(ARGS),status)
 
 # One process, one tier after the other: a peer that is timed must not share the cores with a linter.
 test: ## every tier this machine can run, linters included

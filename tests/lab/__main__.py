@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from services.errors import ApplianceError, Unable
-from tests.lab.control import Control, Job
+from tests.lab.control import Control, Job, Place
 from tests.lab.folder import find, living
 from tests.lab.lab import Lab, figures
 from tests.lab.launch import environment
-from tests.lab.layout import Layout
+from tests.lab.layout import APPLIANCE, Layout
 from tests.lab.terminal import Asked, end_by_exception, is_terminal, lend
 
 EXIT_USAGE = 2
@@ -70,7 +70,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _use(lab: Lab, given: argparse.Namespace) -> int:
     if given.shell:
-        return _shell(lab)
+        return _shell(lab.appliance)
     if given.no_console:
         print(f"BALLAST_SOCKET={lab.socket}", flush=True)
         say(f"{lab.folder.name} runs until Ctrl-C")
@@ -83,13 +83,14 @@ def _use(lab: Lab, given: argparse.Namespace) -> int:
     return 0 if status == 0 else Unable.exit_status
 
 
-def _shell(lab: Lab) -> int:
-    """A shell on the appliance; without a terminal, one that reads commands from its input."""
-    bash = ["bash", "--noprofile", "--norc"]
+def _shell(place: Place) -> int:
+    """A shell on a machine; without a terminal, one that reads commands from its input."""
+    bash = ["bash", "--noprofile", "--rcfile", str(Path(__file__).with_name("bashrc"))]
     shell = bash if is_terminal() and shutil.which("bash") else ["sh"]
-    env = environment(lab.folder) | {"PS1": r"appliance:\w\$ "}
+    prompt = f"{place.name}$ "
+    env = {**place.control.env, "PS1": prompt, "LAB_PROMPT": prompt}
     env |= {name: os.environ[name] for name in ("TERM", "COLORTERM") if name in os.environ}
-    return abs(lend([*lab.appliance.enter_argv(), *shell], env))
+    return abs(lend([*place.enter_argv(), *shell], env))
 
 
 def summary(counts: Mapping[str, Any]) -> tuple[str, str]:
@@ -123,6 +124,11 @@ def _one_job(act: Callable[[Job], object]) -> Callable[[argparse.Namespace], int
         return 0
 
     return do
+
+
+def shell(given: argparse.Namespace) -> int:
+    """A shell on a machine of the lab; it ends with the lab."""
+    return _shell(Place(_control(given), given.machine))
 
 
 def status(given: argparse.Namespace) -> int:
@@ -178,6 +184,8 @@ def _parser() -> argparse.ArgumentParser:
     verb("status", "what runs, and where the socket is", status)
     live = verb("client", "what the client sees, live", client)
     live.add_argument("--once", action="store_true", help="one line and no more")
+    inside = verb("shell", "a shell on the appliance, or on another machine", shell)
+    inside.add_argument("machine", nargs="?", default=APPLIANCE, metavar="web2")
     for name, words, act in (
         ("start", "start a real server (web1, …), the agent, the browser", _one_job(Job.start)),
         ("stop", "ask one of them to end", _one_job(Job.stop)),

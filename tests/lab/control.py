@@ -243,9 +243,14 @@ class Place:
         """What to put before a command so that it runs here and keeps this terminal.
 
         Unlike `run` and `spawn` the command stays a child of the caller, with its session
-        and terminal; it still dies with the lab.
+        and terminal; it still dies with the lab. Raises `Unable` for a machine it has not.
         """
-        net, mnt, uts = self.control.ask({"do": "status"})["namespaces"][self.name]
+        machines = self.control.ask({"do": "status"})["namespaces"]
+        if self.name not in machines:
+            raise Unable(
+                f"This lab has no {self.name}.", do=f"It has {', '.join(sorted(machines))}."
+            )
+        net, mnt, uts = machines[self.name]
         proc = Path(f"/proc/{self.control.init_pid}")
         same_user = (proc / "ns/user").readlink() == Path("/proc/self/ns/user").readlink()
         user = () if same_user else (f"--user={proc}/ns/user", "--preserve-credentials")

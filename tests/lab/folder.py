@@ -105,5 +105,5 @@ def find(name: str = "") -> Path:
     found = [path for path in living() if re.search(re.escape(name), path.name)]
     if not found:
         which = f"No lab named {name} runs" if name else "No lab runs"
-        raise Unable(f"{which} for this account.", do="Start one with `python -m tests.lab`.")
+        raise Unable(f"{which} for this account.", do="Start one with `make run`.")
     return found[0]

@@ -52,7 +52,8 @@ def launch(layout: Layout, folder: Path, lock: int) -> Launched:
 
     Raises `Unable` with the remedy where this account or this kernel cannot.
     """
-    for program, package in (("unshare", "util-linux"), ("ip", "iproute2")):
+    needed = {"unshare": "util-linux", "setpriv": "util-linux", "ip": "iproute2"}
+    for program, package in needed.items():
         if not shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"):
             raise Unable(f"The lab needs the program {program}.", do=f"Install {package}.")
     heard, life = os.pipe()

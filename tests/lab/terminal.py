@@ -25,6 +25,8 @@ _NORMAL = (
     "\x1b[?1004l\x1b[?2004l"  # so are focus and paste
     "\x1b[?1049l\x1b[?25h\x1b[0m\r"  # first screen, cursor, no colours
 )
+_UNTIL_OUR_DEATH = ("setpriv", "--pdeathsig", "TERM", "--")
+"""A launcher that is killed cannot end the program, which would fight the shell for the keys."""
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 END_S = 5
 
@@ -54,13 +56,13 @@ def is_terminal() -> bool:
 def lend(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Run a program in the foreground of this terminal until it ends; its exit status.
 
-    Negative for a signal. It is ended if this program is asked to end.
+    Negative for a signal. It is ended if this program is asked to end, and if it is killed.
     """
     with _given_back() as killed:
         child: subprocess.Popen[bytes] | None = None
         try:
             with _signals_held_back():
-                child = subprocess.Popen(argv, cwd=ROOT, env=dict(env))
+                child = subprocess.Popen([*_UNTIL_OUR_DEATH, *argv], cwd=ROOT, env=dict(env))
             status = child.wait()
         except BaseException:
             if child:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tests.lab.control import ROOT
-from tests.lab.folder import living
+from tests.lab.folder import living, remove_remains
 from tests.peers.test_lab import BARE_ROOT, outside
 from tests.peers.test_lab_terminal import FIRST_SCREEN, on_a_terminal
 from tests.poll import eventually
@@ -136,11 +136,11 @@ def test_a_shell_on_the_appliance_finds_the_command_line_working() -> None:
 
 
 def test_the_console_paints_and_its_end_ends_the_lab() -> None:
-    before = set(living())
     with on_a_terminal(*LAB) as terminal:
         terminal.until("client sending", within_s=START_S)
         terminal.until("web1", within_s=START_S)
-        (folder,) = set(living()) - before
+        _, folder = console_of(terminal.child.pid)
+        assert folder in living()
         terminal.child.send_signal(signal.SIGTERM)
         said = terminal.until("answered by", within_s=START_S)
         assert re.search(r"lab: \d+ requests sent, 0 failed", said)
@@ -149,11 +149,11 @@ def test_the_console_paints_and_its_end_ends_the_lab() -> None:
 
 
 def test_a_killed_console_leaves_a_terminal_and_no_lab() -> None:
-    before = set(living())
     with on_a_terminal(*LAB) as terminal:
         terminal.until("web1", within_s=START_S)
-        (folder,) = set(living()) - before
-        os.kill(console_of(terminal.child.pid), signal.SIGKILL)
+        console, folder = console_of(terminal.child.pid)
+        assert folder in living()
+        console.kill()
         said = terminal.until("answered by", within_s=START_S)
         assert FIRST_SCREEN in said
         assert "lab: the console ended with status -9" in said
@@ -161,12 +161,51 @@ def test_a_killed_console_leaves_a_terminal_and_no_lab() -> None:
         assert not folder.exists()
 
 
-def console_of(launcher: int) -> int:
-    """The child of `launcher` that is the console; its other one holds the lab."""
+def test_a_killed_launcher_leaves_neither_console_nor_lab() -> None:
+    with on_a_terminal(*LAB) as terminal:
+        terminal.until("web1", within_s=START_S)
+        console, folder = console_of(terminal.child.pid)
+        family = psutil.Process(terminal.child.pid).children(recursive=True)
+        assert console in family
+        terminal.child.kill()
+        terminal.until(FIRST_SCREEN)
+        eventually(lambda: not any(each.is_running() for each in family))
+        remove_remains()
+        assert not folder.exists()
+
+
+def console_of(launcher: int) -> tuple[psutil.Process, Path]:
+    """The child of `launcher` that is the console, and the folder of the lab it is on."""
     for process in psutil.Process(launcher).children():
-        if "console" in process.cmdline():
-            return process.pid
+        words = process.cmdline()
+        if "console" in words:
+            return process, Path(words[words.index("--socket") + 1]).parents[1]
     raise AssertionError("no console")
+
+
+def test_a_second_terminal_gets_a_shell_where_the_command_line_completes() -> None:
+    with running() as (_, folder), on_a_terminal(*LAB, "shell", "--lab", folder.name) as terminal:
+        terminal.until("appliance$ ")
+        terminal.type("hostname; ballast dra\tweb web\t\t")
+        terminal.until("web3")
+        assert "ballast drain web web" in terminal.said
+        assert verb("status", "--lab", folder.name).startswith(f"lab     {folder.name}\n")
+
+
+def test_a_machine_the_lab_has_not_is_refused_with_those_it_has() -> None:
+    with running() as (_, folder):
+        done = subprocess.run(
+            [*LAB, "shell", "web99", "--lab", folder.name],
+            cwd=ROOT,
+            env=_ENV,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+    assert done.returncode == 3
+    assert done.stderr.startswith("lab: This lab has no web99. It has appliance, client, ")
 
 
 def test_a_verb_without_a_lab_says_how_to_start_one() -> None:
@@ -181,6 +220,5 @@ def test_a_verb_without_a_lab_says_how_to_start_one() -> None:
     )
     assert done.returncode == 3
     assert done.stderr == (
-        "lab: No lab named no-such-lab runs for this account. "
-        "Start one with `python -m tests.lab`.\n"
+        "lab: No lab named no-such-lab runs for this account. Start one with `make run`.\n"
     )
