@@ -11,6 +11,8 @@ import sys
 import tempfile
 import tomllib
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -144,6 +146,16 @@ def set_up(
     return done.returncode, done.stderr
 
 
+@contextmanager
+def open_to_nobody(bare_tree: Path) -> Iterator[tuple[Path, int | None]]:
+    """A copy an ordinary account can read, and that account where this one is root."""
+    with tempfile.TemporaryDirectory() as place:  # pytest's own folder is closed to others
+        tree = shutil.copytree(bare_tree, Path(place) / "tree")
+        Path(place).chmod(0o755)
+        tree.chmod(0o755)
+        yield tree, 65534 if os.geteuid() == 0 else None
+
+
 def test_an_old_python_is_refused_with_the_remedy(bare_tree: Path) -> None:
     old = bare_tree / "python3.9"
     old.write_text('#!/bin/sh\n[ "$1" = -V ] && echo "Python 3.9.2"\nexit 1\n')
@@ -154,16 +166,48 @@ def test_an_old_python_is_refused_with_the_remedy(bare_tree: Path) -> None:
     assert "make run PYTHON=" in said
 
 
+def test_a_python_that_is_not_there_is_named_and_nothing_is_installed(bare_tree: Path) -> None:
+    (bare_tree / ".ci" / "packages").write_text("python3 python3 all\n")
+    status, said = set_up(bare_tree, "run", python="python3.99")
+    assert status == 3
+    assert said.startswith("There is no program python3.99 here, and PYTHON asks for it.\n")
+    assert "make run without PYTHON=" in said
+
+
+def test_a_chosen_python_misses_its_own_packages(bare_tree: Path) -> None:
+    chosen = bare_tree / "python3.13"
+    chosen.write_text('#!/bin/sh\ncase "$2" in *no_such*) exit 1 ;; esac\n')
+    chosen.chmod(0o755)
+    with open_to_nobody(bare_tree) as (tree, nobody):
+        (tree / ".ci" / "packages").write_text("python:no_such python3-venv all\n")
+        status, said = set_up(tree, "run", python=str(tree / "python3.13"), user=nobody)
+    assert status == 3
+    assert "make run needs packages that are not there: python3.13-venv\n" in said
+
+
+@pytest.mark.needs("root")
+def test_a_folder_of_somebody_else_is_refused_with_the_remedy(bare_tree: Path) -> None:
+    python = bare_tree / "python"
+    python.write_text(PRETENDED_PYTHON)
+    python.chmod(0o755)
+    (bare_tree / "requirements-dev.lock").write_text("one")
+    with open_to_nobody(bare_tree) as (tree, nobody):
+        status, said = set_up(tree, "run", python=str(tree / "python"), user=nobody)
+        assert not (tree / ".venv").exists()
+    assert status == 3
+    assert f"may not write into {tree}, where .venv has to be made." in said
+    assert f"git clone {tree} " in said
+
+
 def test_without_root_missing_packages_are_named_with_the_line_to_type(bare_tree: Path) -> None:
     (bare_tree / ".ci" / "packages").write_text(
         "# a comment\nno-such-proxy proxy-package run bench\nno-such-load load-package bench\n"
     )
-    nobody = 65534 if os.geteuid() == 0 else None
-    with tempfile.TemporaryDirectory() as place:  # pytest's own folder is closed to others
-        tree = shutil.copytree(bare_tree, Path(place) / "tree")
-        Path(place).chmod(0o755)
-        tree.chmod(0o755)
-        status, said = set_up(tree, "run", user=nobody)
+    python = bare_tree / "python"  # the one that runs this test may be closed to others
+    python.write_text(PRETENDED_PYTHON)
+    python.chmod(0o755)
+    with open_to_nobody(bare_tree) as (tree, nobody):
+        status, said = set_up(tree, "run", python=str(tree / "python"), user=nobody)
     assert status == 3
     assert "make run needs packages that are not there: proxy-package\n" in said
     assert "apt-get install --no-install-recommends proxy-package load-package\n" in said
