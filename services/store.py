@@ -48,8 +48,8 @@ _JOINT = b',"document":\n'
 _END = b"\n}\n"
 _MOST_HEADER = 16 << 10
 
-_NAME = re.compile(r"([0-9]{8,10})\.(json|broken)", re.ASCII)
-_FRESH = re.compile(r"\.[0-9]{8,10}\.new", re.ASCII)
+_NAME = re.compile(r"([0-9]{8,})\.(json|broken)", re.ASCII)
+_FRESH = re.compile(r"\.[0-9]{8,}\.new", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ EDIT_LIMIT = 256 * 2**10
 BODY_S = 30
 """Seconds in which a request's body has to arrive; it comes from the same machine."""
 
-MOST_REVISION = 2**31 - 1
+MOST_REVISION = 10**30
+"""Beyond it a number is no name of a file any more."""
 
 LOOK = (AccessRole.OPERATOR, AccessRole.VIEWER, AccessRole.SETUP)
 SWITCH = (AccessRole.OPERATOR,)

@@ -197,6 +197,17 @@ def test_what_is_no_file_neither_holds_nor_misleads_the_store(tmp_path: Path, ki
     assert Store(path).newest().document == named("two")
 
 
+@pytest.mark.parametrize("number", ["99999999", "9999999999", "99999999999999999999"])
+def test_whatever_number_a_stray_file_has_the_next_revision_is_found_again(
+    tmp_path: Path, number: str
+) -> None:
+    path = folder(tmp_path, "one")
+    (path / f"{number}.json").write_bytes(b"stray")
+    assert keep(Store(path), "two") == int(number) + 1
+    assert Store(path).newest().document == named("two")
+    assert Store(path).read(int(number) + 1).document == named("two")
+
+
 def test_a_revision_under_another_number_is_damaged(tmp_path: Path) -> None:
     path = folder(tmp_path, "one", "two")
     (path / "00000001.json").rename(path / "00000003.json")
