@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the partitions lie, and the same as sfdisk wants to hear it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from image.recipe import DISK_MIB, DISK_UUID, PARTITIONS, Partition
+
+MIB = 1 << 20
+SECTOR = 512
+
+
+@dataclass(frozen=True)
+class Place:
+    """A partition's stretch of the disk, in bytes."""
+
+    partition: Partition
+    start: int
+    size: int
+
+
+def places(
+    partitions: Sequence[Partition] = PARTITIONS, *, disk_mib: int = DISK_MIB
+) -> tuple[Place, ...]:
+    """Each partition behind the one before, on whole MiB; the first and last MiB are the GPT's."""
+    found = []
+    start = 1
+    for partition in partitions:
+        size = partition.size_mib or disk_mib - 1 - start
+        found.append(Place(partition, start * MIB, size * MIB))
+        start += size
+    return tuple(found)
+
+
+def sfdisk_script(chosen: Sequence[Place]) -> str:
+    """The partition table as sfdisk's input."""
+    lines = ["label: gpt", f"label-id: {DISK_UUID}", "unit: sectors", ""]
+    lines += [
+        f"{each.partition.number}: start={each.start // SECTOR}, size={each.size // SECTOR}, "
+        f"type={each.partition.kind}, uuid={each.partition.uuid}, name={each.partition.label}"
+        for each in chosen
+    ]
+    return "\n".join(lines) + "\n"
