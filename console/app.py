@@ -37,6 +37,12 @@ def _overview() -> Screen[None]:
     return Overview()
 
 
+def _setup() -> Screen[None]:
+    from console.screens.wizard import WizardCards
+
+    return WizardCards()
+
+
 def _status() -> Screen[None]:
     from console.screens.status import StatusScreen
 
@@ -50,7 +56,7 @@ class ConsoleApp(Working, inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = False
     ESCAPE_TO_MINIMIZE = False
     ALLOW_SELECT = False
-    MODES = {"console": _overview, "status": _status}  # noqa: RUF012 - as Textual declares it
+    MODES = {"console": _overview, "setup": _setup, "status": _status}  # noqa: RUF012 - as Textual declares it
     DEFAULT_MODE = "console"
     BINDINGS = [  # noqa: RUF012 - as Textual declares it
         *bindings(*GLOBAL),
@@ -121,6 +127,8 @@ class ConsoleApp(Working, inherit_bindings=False):
 
     def _paint(self) -> None:
         """Show the picture on every screen one can see."""
+        if self.only_setup and self.current_mode == "console":
+            self.switch_mode("setup")
         try:
             for screen in reversed(self.screen_stack):
                 if isinstance(screen, Frame | Dialog):
@@ -139,6 +147,21 @@ class ConsoleApp(Working, inherit_bindings=False):
             return True
         self.say(f"The account {who.user} may look, but not do that. Ask an administrator.")
         return False
+
+    @property
+    def only_setup(self) -> bool:
+        """Whether the account may set the network up and see nothing else."""
+        return self.picture.who is not None and self.picture.who.role is AccessRole.SETUP
+
+    def _beyond_setup(self) -> bool:
+        if self.only_setup:
+            waits = self.picture.status is not None and self.picture.status.node.confirm is not None
+            self.say(
+                "New settings wait: y keeps them."
+                if waits
+                else "This account sets the network up. For all else log in as another one."
+            )
+        return not self.only_setup
 
     # -- where one is -------------------------------------------------------------------------
 
@@ -207,7 +230,8 @@ class ConsoleApp(Working, inherit_bindings=False):
     def action_menu(self) -> None:
         from console.screens.menu import MenuScreen, main_menu
 
-        self.go_to(lambda: MenuScreen(main_menu()))
+        if self._beyond_setup():
+            self.go_to(lambda: MenuScreen(main_menu()))
 
     def action_jump(self, number: int) -> None:
         from console.screens.menu import MenuScreen, main_menu
@@ -216,12 +240,13 @@ class ConsoleApp(Working, inherit_bindings=False):
             self.go_home()
             MenuScreen.open_item(self, main_menu().items[number - 1])
 
-        self._unless_unsaved(go)
+        if self._beyond_setup():
+            self._unless_unsaved(go)
 
     def action_review(self) -> None:
         from console.screens.pending import PendingScreen
 
-        if isinstance(self.screen, PendingScreen):
+        if isinstance(self.screen, PendingScreen) or not self._beyond_setup():
             return
         self._unless_unsaved(lambda: self._push_over(PendingScreen))
 

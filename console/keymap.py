@@ -108,6 +108,9 @@ _TABLE = (
     Key("submit", ("f9", "ctrl+s"), "Update", "Take the form's fields into the pending changes."),
     Key("next_field", ("down", "tab"), "Next field", "To the next field."),
     Key("previous_field", ("up", "shift+tab"), "Previous", "To the previous field."),
+    # network wizard
+    Key("next_step", ("f9", "ctrl+s"), "Next", "On with the next step; asks the wire first."),
+    Key("step_back", ("f8", "ctrl+b"), "Step back", "To the step before; what was typed stays."),
     # menus
     Key("choose", ("enter",), "Choose", "Open the line; its digit does so at once."),
     # pending changes

@@ -152,6 +152,8 @@ class NodeStatus(Wire):
     notices: tuple[str, ...]
     """What the administrator must know: a broken revision, a change undone, drift put right."""
     confirm: ConfirmStatus | None = None
+    factory: tuple[str, ...] = ()
+    """Accounts that still have the password of the guide: good on the machine's own screen only."""
 
 
 class Status(Wire):

@@ -189,8 +189,8 @@ class Frame(Screen[None], inherit_bindings=False):
         return ("", theme.PLAIN)
 
     def _show_notice(self) -> None:
-        if not self.is_mounted:
-            return
+        if not self.is_mounted or not self.is_attached:
+            return  # a conversation may outlive its screen
         fresh = self._notice[0] and monotonic() - self._said_at < NOTICE_S
         resting = ("", theme.PLAIN) if self.LIVE and self.picture.silent else self.resting_words()
         text, style = self._notice if fresh else resting

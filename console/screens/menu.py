@@ -122,7 +122,7 @@ def main_menu() -> Menu:
                 Item("Time and NTP", "Time servers and zone."),
                 Item("Users and SSH keys", "Accounts and their roles."),
                 Item("Console", "Idle time and lock-down of this screen."),
-                Item("Setup wizard", "The first steps again, one by one."),
+                Item("Network setup", "the first steps again, one by one", _open_wizard),
             ),
             _sub(
                 "Cluster Configuration",
@@ -192,6 +192,12 @@ def _open_interfaces(app: ConsoleApp) -> None:
     from console.screens.interfaces import InterfacesScreen
 
     app.push_screen(InterfacesScreen())
+
+
+def _open_wizard(app: ConsoleApp) -> None:
+    from console.screens.wizard import WizardCards
+
+    WizardCards.open(app)
 
 
 def _open_new_service(app: ConsoleApp) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 
 from console import fields
-from services.api import AccessRole, Edit
+from services.api import Edit
 from services.model import VirtualService, field_help
 from tests.console.stage import Stage, stage
 from tests.fakes import scenes
@@ -362,15 +362,3 @@ async def test_a_card_without_settings_gets_some() -> None:
         await on.press("f9")
         await on.see("eth2 is among the pending changes")
         assert pending(fake)["local/eth2"].before is None
-
-
-async def test_a_setup_account_may_change_the_network_and_nothing_else() -> None:
-    fake = scenes.small(role=AccessRole.SETUP, user="setup")
-    async with stage(fake) as on:
-        await on.press("e")
-        await on.see("The account setup may look, but not do that.")
-        await on.press("2", "1")
-        await on.see("Hostname")
-        await replace_field(on, "lb-west")
-        await on.press("f9")
-        await on.see("this unit is among the pending changes")

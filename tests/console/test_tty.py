@@ -128,7 +128,8 @@ def test_a_status_screen_that_is_killed_comes_back(start: Starter, login: Path) 
     child = child_of(screen.pid)
     os.kill(child, signal.SIGKILL)
     await_new_child(screen.pid, child)
-    screen.sent = b""
+    screen.read_until(b"\x1b[H\x1b]P0000000")
+    screen.sent = screen.sent.rpartition(b"\x1b[H\x1b]P0000000")[2]
     screen.read_until(b"Ballast 0.1.0")
     screen.type(b"\r")
     screen.read_until(b"Log in. Ctrl+D", b"END")

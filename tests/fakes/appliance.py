@@ -87,6 +87,8 @@ class ScriptedAppliance:
     haproxy_runs: bool = True
     neighbours: dict[str, str] = field(default_factory=dict)
     """Addresses that others have on every wire, with their hardware addresses."""
+    factory: tuple[str, ...] = ()
+    """Accounts with the guide's password."""
     links: frozenset[str] = frozenset({"eth0", "eth1"})
     """Cards with a cable in them."""
     calls: list[str] = field(default_factory=list)
@@ -150,6 +152,7 @@ class ScriptedAppliance:
                 units=(UnitStatus(name="haproxy", running=True, since_s=86_400, detail=""),),
                 notices=self.notices,
                 confirm=self._confirm_status(),
+                factory=self.factory,
             ),
             services=services,
         )
@@ -215,7 +218,8 @@ class ScriptedAppliance:
         return Applied(revision=self._revision, changes=())
 
     async def rollback(self, number: int | None = None, *, why: str = "") -> Applied:
-        self._changing("rollback")
+        ending = number is None and self._window is not None and self._window[2] == self.user
+        self._changing("rollback", *((AccessRole.SETUP,) if ending else ()))
         if self._window is not None and number is None:
             self._back(f"{self.user} rolled back")
             return Applied(revision=self._revision, changes=())
