@@ -62,6 +62,9 @@ class Manifest:
     epoch: int
     """The time every file of the image bears."""
     debs: tuple[Deb, ...]
+    """Installed in the root file system."""
+    boot: tuple[Deb, ...]
+    """Taken apart for the disk's boot loaders, installed nowhere."""
     wheels: tuple[Wheel, ...]
 
     def text(self) -> str:
@@ -72,6 +75,7 @@ class Manifest:
             "arch": self.arch,
             "epoch": self.epoch,
             "debs": [asdict(deb) for deb in sorted(self.debs)],
+            "boot": [asdict(deb) for deb in sorted(self.boot)],
             "wheels": [asdict(wheel) for wheel in sorted(self.wheels)],
         }
         return json.dumps(whole, indent=1) + "\n"
@@ -92,6 +96,7 @@ def read(text: str, *, where: str) -> Manifest:
             arch=_word(whole["arch"]),
             epoch=int(whole["epoch"]),
             debs=tuple(_deb(each) for each in whole["debs"]),
+            boot=tuple(_deb(each) for each in whole["boot"]),
             wheels=tuple(_wheel(each) for each in whole["wheels"]),
         )
     except (ValueError, KeyError, TypeError) as error:

@@ -62,28 +62,29 @@ class Apt:
         self._suite = suite
         self._arch = arch
 
-    async def choose(self, wanted: Sequence[str]) -> tuple[Deb, ...]:
-        """Everything needed for `wanted`, newest of the suite and of its security updates.
+    async def choose(
+        self, wanted: Sequence[str], *, alone: Sequence[str]
+    ) -> tuple[tuple[Deb, ...], tuple[Deb, ...]]:
+        """Everything needed for `wanted`, and the packages of `alone` without what they need.
 
-        Raises `Unable` when a mirror does not answer or has no such package.
+        The newest of the suite and of its security updates. Raises `Unable` when a mirror does
+        not answer or has no such package.
         """
         self._prepare()
         await self._run("apt-get", "update", "-qq", "--error-on=any", do=_NO_MIRROR)
-        listing = await self._run(
-            *("apt-get", "install", "-qq", "--print-uris", *ALWAYS, *wanted),
-            do="Mend the names in image/elements/*/package-installs.yaml, or name another mirror.",
-        )
+        needed = await self._chosen("install", *ALWAYS, *wanted)
+        return needed, await self._chosen("download", *alone)
+
+    async def _chosen(self, verb: str, *names: str) -> tuple[Deb, ...]:
+        do = "Mend the names in image/elements/*/package-installs.yaml, or name another mirror."
+        listing = await self._run("apt-get", verb, "-qq", "--print-uris", *names, do=do)
         archives = dict(self._place(line) for line in listing.splitlines() if _URI.match(line))
-        names = sorted({path.rpartition("/")[2].partition("_")[0] for path in archives})
-        shown = await self._run("apt-cache", "show", "--no-all-versions", *names, do=_NO_MIRROR)
-        found = {
-            path: fields for fields in paragraphs(shown) if (path := fields["Filename"]) in archives
-        }
-        if missing := sorted(archives.keys() - found.keys()):
-            raise Unable(
-                f"apt chose {missing[0]} and does not know it.", do="Start the build again."
-            )
-        return tuple(sorted(_deb(fields, archives[path]) for path, fields in found.items()))
+        known = sorted({path.rpartition("/")[2].partition("_")[0] for path in archives})
+        shown = await self._run("apt-cache", "show", "--no-all-versions", *known, do=_NO_MIRROR)
+        every = {fields["Filename"]: fields for fields in paragraphs(shown)}
+        if missing := sorted(archives.keys() - every.keys()):
+            raise Unable(f"apt chose {missing[0]} and does not know it.", do="Build again.")
+        return tuple(sorted(_deb(every[path], archive) for path, archive in archives.items()))
 
     def _place(self, line: str) -> tuple[str, Archive]:
         """A line of `--print-uris` → the path below its mirror, and which mirror."""

@@ -282,3 +282,51 @@ TIDYING = Tidying(
     folders={"proc": 0o555, "sys": 0o555, "dev": 0o755, "data": 0o755, "efi": 0o700},
     modes=MODES,
 )
+
+PROMISED = {
+    "boot/vmlinuz-*": "the kernel",
+    "boot/initrd.img-*": "its initramfs",
+    "usr/bin/ballast": "the command line",
+    "usr/bin/ballast-console": "the console",
+    "usr/libexec/ballast/agent": "the agent",
+    "usr/libexec/ballast/shell": "the accounts' login shell",
+    "usr/libexec/ballast/tty": "the machine's own screen",
+    "usr/libexec/ballast/factory-password-changed": "PAM's step",
+    "usr/lib/modules/*/kernel/net/netfilter/ipvs/ip_vs.ko.xz": "layer 4",
+    "usr/lib/modules/*/kernel/drivers/net/ethernet/broadcom/bnx2x/bnx2x.ko.xz": "Dell's cards",
+    "usr/lib/modules/*/kernel/drivers/net/ethernet/intel/ixgbe/ixgbe.ko.xz": "Intel's cards",
+    "usr/lib/modules/*/kernel/drivers/net/vmxnet3/vmxnet3.ko.xz": "VMware's cards",
+    "usr/lib/firmware/bnx2x/*": "firmware of Broadcom's cards",
+    "usr/lib/firmware/tigon/*": "firmware of tg3",
+    "usr/sbin/haproxy": "layer 7",
+    "usr/share/consolefonts/Lat15-Terminus16.psf.gz": "the console's font",
+    "usr/lib/sysctl.d/60-ballast.conf": "the kernel's settings",
+    "usr/lib/modprobe.d/ballast.conf": "the size of the table of connections",
+}
+"""Names or patterns that must be there, and what would be missing without them."""
+
+SSHD = (
+    "DenyGroups ballast-factory",
+    "PermitRootLogin no",
+    "DisableForwarding yes",
+    "PermitUserEnvironment no",
+    "PermitUserRC no",
+    "AcceptEnv LANG LC_*",
+    "UsePAM yes",
+)
+
+ENABLED = (
+    "ballast-agent.service",
+    "ballast-boot-good.path",
+    "ballast-firstboot.service",
+    "ballast-names.service",
+    "ballast-slot-copy.service",
+    "console-setup.service",
+    "efi.automount",
+    "fstrim.timer",
+    "keyboard-setup.service",
+    "open-vm-tools.service",
+    "ssh.service",
+    "systemd-pstore.service",
+)
+"""Every unit that starts with the machine by a link in /etc; of these only SSH listens."""

@@ -69,6 +69,8 @@ class Built:
     archive: Path
     manifest: Path
     bill: Path
+    boot_debs: tuple[Path, ...]
+    """The packages of `recipe.BOOT_PACKAGES`, as files."""
     reused: bool
     """True if nothing had to be built."""
 
@@ -92,7 +94,8 @@ async def build(
         reused = kept.is_dir() and not fresh
         if not reused:
             await _make(inputs, work, cache, kept, products)
-        return _deliver(kept, products, reused=reused)
+        boot = tuple(packages.kept(cache / "debs", deb) for deb in inputs.manifest.boot)
+        return _deliver(kept, products, boot=boot, reused=reused)
 
 
 def _look_ahead(cache: Path, products: Path) -> None:
@@ -138,15 +141,19 @@ async def _gather(work: Path, cache: Path, repeat: Path | None) -> Inputs:
     else:
         log.info("choosing packages of Debian %s", recipe.DEBIAN)
         apt = packages.Apt(cache / "apt", found, suite=recipe.SUITE, arch=recipe.ARCH)
+        asked_for = packages.asked_for(recipe.ELEMENTS)
+        debs_of_root, boot = await apt.choose(asked_for, alone=recipe.BOOT_PACKAGES)
         manifest = Manifest(
             suite=recipe.SUITE,
             arch=recipe.ARCH,
             epoch=recipe.source_date_epoch(),
-            debs=await apt.choose(packages.asked_for(recipe.ELEMENTS)),
+            debs=debs_of_root,
+            boot=boot,
             wheels=await wheels.fetch(recipe.TREE, wheelhouse),
         )
-    fetched = await packages.fetch(manifest.debs, found, debs)
-    log.info("%d packages, %d MB of them fetched", len(manifest.debs), fetched // 1_000_000)
+    every = (*manifest.debs, *manifest.boot)
+    fetched = await packages.fetch(every, found, debs)
+    log.info("%d packages, %d MB of them fetched", len(every), fetched // 1_000_000)
     product = await wheels.own(recipe.TREE, work, epoch=manifest.epoch)
     return Inputs(manifest, product, _key(manifest, product))
 
@@ -243,7 +250,7 @@ def _last_words(words: Path) -> str:
     return (telling or said or ["diskimage-builder said nothing."])[-1]
 
 
-def _deliver(kept: Path, products: Path, *, reused: bool) -> Built:
+def _deliver(kept: Path, products: Path, *, boot: tuple[Path, ...], reused: bool) -> Built:
     """Put the kept result beside the other products, each file whole or not at all."""
     for name in (ARCHIVE, MANIFEST, BILL):
         partial = products / f".{name}.partial"
@@ -253,4 +260,4 @@ def _deliver(kept: Path, products: Path, *, reused: bool) -> Built:
         except OSError:  # another file system
             shutil.copyfile(kept / name, partial)
         partial.replace(products / name)
-    return Built(products / ARCHIVE, products / MANIFEST, products / BILL, reused)
+    return Built(products / ARCHIVE, products / MANIFEST, products / BILL, boot, reused)
