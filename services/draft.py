@@ -22,6 +22,11 @@ Object = Mapping[str, Any]
 """One object as JSON, without the objects inside it."""
 
 
+_NOT_WITHOUT = Problem(
+    ("local",), "The unit's own settings cannot be deleted.", "Change their fields instead."
+)
+
+
 @dataclass(frozen=True)
 class Merged:
     """What came out: a document, or why there is none."""
@@ -100,6 +105,8 @@ def merge(document: Document, edits: Iterable[Edit]) -> Merged:
                 del table[key]
     if clashes:
         return Merged(None, clashes=tuple(clashes))
+    if "local" not in table:
+        return Merged(None, problems=(_NOT_WITHOUT,))
     try:
         return Merged(Document.model_validate(assembled(table)))
     except ValidationError as error:

@@ -204,6 +204,16 @@ async def test_problems_are_listed_with_paths_and_nothing_of_the_draft_is_lost(
     assert (await appliance.draft()).edits == (edit,)
 
 
+async def test_a_draft_that_deletes_the_unit_is_shown_with_its_problem(
+    appliance: Appliance,
+) -> None:
+    draft = await appliance.edit(Edit(key="local", before=await bare(appliance, "local")))
+    assert [problem.path for problem in draft.problems] == [("local",)]
+    with pytest.raises(ConfigInvalid):
+        await appliance.apply_draft(DraftApply())
+    assert (await appliance.discard()).edits == ()
+
+
 async def test_applying_a_draft_empties_it_and_makes_a_revision(appliance: Appliance) -> None:
     before = (await appliance.status()).node.revision
     await appliance.edit(await change(appliance, SERVICE, label="shop"))

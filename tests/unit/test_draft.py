@@ -124,6 +124,12 @@ def test_a_field_the_model_refuses_is_a_problem_with_its_path(document: Document
     ]
 
 
+def test_the_units_own_settings_cannot_be_deleted(document: Document) -> None:
+    merged = merge(document, [change("local", objects(document)["local"], None)])
+    assert merged.document is None
+    assert [problem.where for problem in merged.problems] == ["local"]
+
+
 # ----------------------------------------------------------------------------- pending edits
 
 
