@@ -22,5 +22,9 @@ def leaks() -> list[str]:
     return sorted(v for v in os.environ if v in LEAKY_NAMES or v.startswith(LEAKY_PREFIXES))
 
 
+SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Where Debian puts haproxy and ip, and where an ordinary account does not look."""
+
 for _name in leaks():
     del os.environ[_name]
+os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN))

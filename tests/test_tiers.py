@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests import tiers
+from tests.tree import ROOT
 
 RESTLESS = """
     import pytest
@@ -100,3 +103,16 @@ def test_no_variable_of_the_person_who_runs_the_tests_reaches_them(
             assert "BALLAST_SOCKET" not in os.environ
     """)
     pytester.runpytest_subprocess("-p", "tests.environment").assert_outcomes(passed=1)
+
+
+def test_an_ordinary_accounts_path_finds_the_daemons_too() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "import os, tests.environment; print(os.environ['PATH'])"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    ).stdout
+    assert told == "/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin\n"

@@ -27,7 +27,6 @@ TIER_NEEDS: dict[str, tuple[str, ...]] = {
 }
 """The folders that are tiers, cheapest first: that is also the order in which they run."""
 
-SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 TESTS = Path(__file__).resolve().parent
 
 
@@ -52,8 +51,7 @@ def missing(need: str) -> str | None:
     if need in CAPABILITIES:
         present, words = CAPABILITIES[need]
         return None if present() else words
-    path = os.pathsep.join((os.environ.get("PATH", ""), *SBIN))
-    return None if shutil.which(need, path=path) else f"the program {need}"
+    return None if shutil.which(need) else f"the program {need}"
 
 
 def under_ci() -> bool:
