@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from console import objects, switching, theme
+from console.roles import may, offered
 from console.rows import Draft, Row
 from console.screens.dialog import Ask, Choice, Pick, TypeToConfirm
 from console.screens.server_form import ServerForm
@@ -218,18 +219,21 @@ async def _actions(overview: Overview, row: Row) -> None:
     new_yet = "It does not run yet: apply the pending changes first (F7)."
     missing = new_yet if row.draft is Draft.NEW else ""
     whom = "" if row.server else " all its real servers"
+    choices = [
+        Choice("edit", "e", "Edit"),
+        Choice("new", "n", "New real server or service"),
+        Choice("halt", "h", f"Halt{whom}", missing),
+        Choice("drain", "d", f"Drain{whom}", missing),
+        Choice("online", "o", f"Online{whom}", missing),
+        Choice("logs", "l", "Journal entries that name it"),
+        Choice("delete", "x", "Delete"),
+    ]
+    who = overview.console_app.picture.who
+    mine = offered(who, [choice.id for choice in choices if choice.id != "edit" or may(who, ())])
     picked = await overview.app.push_screen_wait(
         Pick(
             row.label,
-            [
-                Choice("edit", "e", "Edit"),
-                Choice("new", "n", "New real server or service"),
-                Choice("halt", "h", f"Halt{whom}", missing),
-                Choice("drain", "d", f"Drain{whom}", missing),
-                Choice("online", "o", f"Online{whom}", missing),
-                Choice("logs", "l", "Journal entries that name it"),
-                Choice("delete", "x", "Delete"),
-            ],
+            [choice for choice in choices if choice.id in mine],
             [row.server.reason if row.server else row.service.reason],
         )
     )

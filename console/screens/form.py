@@ -36,6 +36,8 @@ from services.model import Document
 if TYPE_CHECKING:
     from console.app import ConsoleApp
 
+PATIENCE_S = 0.5
+"""Longer than this a person wonders whether the key was seen."""
 COUNTDOWN = (
     "A change of addresses or gateways is applied with a countdown: what nobody confirms comes "
     "back by itself."
@@ -164,7 +166,12 @@ class Form(Frame):
         if self._busy or not self.console_app.may(*self.ROLES):
             return
         self._busy = True
+        self.set_timer(PATIENCE_S, self._still)
         self.console_app.ask(self._submit, "updating the pending changes")
+
+    def _still(self) -> None:
+        if self._busy:
+            self.say("Waiting for the agent's answer ...")
 
     @on(TextField.Submitted)
     def _entered(self) -> None:
@@ -206,6 +213,10 @@ class Form(Frame):
         self.console_app.draft_is(draft)
         self.console_app.close(self)
         self.updated(label)
+        if any(clash.key == about.key.text for clash in draft.clashes):
+            self.console_app.say(
+                f"{label}: somebody changed it meanwhile. F7 shows both; yours is kept."
+            )
 
     def updated(self, label: str) -> None:
         """The change is pending: tell so, where the person is now."""

@@ -22,6 +22,7 @@ from textual.widget import Widget
 from console import theme
 from console.glyphs import fit, wrap
 from console.picture import Picture
+from console.roles import offered
 from console.widgets import bars
 from console.widgets.lines import Lines
 from services.errors import Unreachable
@@ -119,7 +120,9 @@ class Frame(Screen[None], inherit_bindings=False):
         width = self.cells_wide
         self.query_one("#title", Lines).show([self.title_bar(picture, width)])
         self.query_one("#status", Lines).show([bars.status(picture, width)])
-        self.query_one("#footer", Lines).show([bars.footer(self.footer(), width)])
+        self.query_one("#footer", Lines).show(
+            [bars.footer(offered(picture.who, self.footer()), width)]
+        )
         silent = self.LIVE and picture.silent
         if self.LIVE:
             self.query_one("#calm", Lines).set_class(not silent, "hidden")

@@ -8,6 +8,7 @@ from textual.screen import Screen
 from console import theme
 from console.glyphs import wrap
 from console.keymap import GLOBAL, in_words
+from console.roles import offered
 from console.screens.frame import Frame
 from console.screens.text import TextLine, TextScreen
 
@@ -40,7 +41,7 @@ class HelpScreen(TextScreen):
         lines: list[TextLine] = []
         for paragraph in paragraphs[:1]:
             lines += [(line, theme.PLAIN) for line in wrap(paragraph, width)]
-        own = about.KEYS if isinstance(about, Frame) else ()
+        own = offered(about.picture.who, about.KEYS) if isinstance(about, Frame) else ()
         if own:
             lines += [("", theme.PLAIN), ("Keys of this screen", theme.HEADING)]
             lines += _keys(own, width)

@@ -23,6 +23,8 @@ class ServerForm(Form):
     @staticmethod
     def open_new(app: ConsoleApp, service: int) -> None:
         """A form for a new server of that service; it begins with the service's first port."""
+        if not app.may():
+            return
 
         async def go() -> None:
             about = await subject(app, objects.server_key(service, fresh_id()))
@@ -37,6 +39,8 @@ class ServerForm(Form):
     @staticmethod
     def open(app: ConsoleApp, service: int, server: int) -> None:
         """A form for that server."""
+        if not app.may():
+            return
 
         async def go() -> None:
             about = await subject(app, objects.server_key(service, server))

@@ -29,6 +29,8 @@ class ServiceForm(Form):
     @staticmethod
     def open_new(app: ConsoleApp) -> None:
         """A form for a new service."""
+        if not app.may():
+            return
 
         async def go() -> None:
             about = await subject(app, objects.service_key(fresh_id()))
@@ -39,6 +41,8 @@ class ServiceForm(Form):
     @staticmethod
     def open(app: ConsoleApp, service: int) -> None:
         """A form for that service."""
+        if not app.may():
+            return
 
         async def go() -> None:
             about = await subject(app, objects.service_key(service))

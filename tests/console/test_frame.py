@@ -10,7 +10,7 @@ import pytest
 from textual.binding import Binding
 
 from console.keymap import GLOBAL, KEYS
-from services.api import Applied, KnobRequest, Status
+from services.api import AccessRole, Applied, KnobRequest, Status
 from services.errors import ApplyFailed
 from tests.console.stage import Stage, stage
 from tests.fakes import scenes
@@ -193,6 +193,37 @@ async def test_the_status_bar_lights_role_activity_and_link(
     monkeypatch.setattr(fake, "status", status)
     async with stage(fake) as on:
         assert on.text().splitlines()[1].startswith(shown)
+
+
+@pytest.mark.parametrize(
+    ("role", "shown", "hidden"),
+    [
+        (AccessRole.ADMIN, ("n New", "h Halt", "d Drain"), ()),
+        (AccessRole.OPERATOR, ("h Halt", "d Drain", "o Online"), ("n New",)),
+        (AccessRole.VIEWER, ("/ Filter",), ("n New", "h Halt", "d Drain", "o Online")),
+    ],
+)
+async def test_verbs_an_account_may_not_use_are_offered_nowhere(
+    role: AccessRole, shown: Sequence[str], hidden: Sequence[str]
+) -> None:
+    async with stage(scenes.small(role=role, user="who")) as on:
+        footer = on.text().splitlines()[-1]
+        assert all(words in footer for words in shown)
+        assert not any(words in footer for words in hidden)
+        await go(on, ("down", "enter"))
+        await on.see("Journal entries that name it")
+        box = on.text().partition("web-http/web1")[2]
+        assert ("Delete" in box) is (role is AccessRole.ADMIN)
+        assert ("h  Halt" in box) is (role in (AccessRole.ADMIN, AccessRole.OPERATOR))
+        await on.press("escape")
+        await go(on, ("f1",))
+        text = await on.see("Keys of this screen")
+        assert ("New virtual service, or real" in text) is (role is AccessRole.ADMIN)
+        await go(on, ("3", "2"))
+        if role is AccessRole.ADMIN:
+            await on.see("New virtual service")
+        else:
+            await on.see("The account who may look, but not do that.")
 
 
 async def test_a_long_refusal_is_told_whole_with_its_remedy_and_the_room_comes_back() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from console.screens import frame
-from services.api import Applied, DraftApply, Edit
+from services.api import Applied, DraftApply, DraftView, Edit
 from services.errors import ApplyFailed
 from services.model import Document
 from tests.console.stage import Stage, stage
@@ -403,12 +403,35 @@ async def test_a_form_opened_before_somebody_elses_apply_loses_nothing() -> None
         fake.somebody_applies(with_label(fake.running, "theirs"))
         await on.press("f9")
         await on.see("1 pending clash: F7 review")
+        await on.see("mine: somebody changed it meanwhile. F7 shows both; yours is kept.")
         edit = fake._edits[f"layer7/{WEB}"]
         assert isinstance(edit, Edit)
         assert edit.after is not None
         assert edit.after["label"] == "mine"
         await on.press("f7", "K")
         await on.see("Yours is kept for mine.")
+
+
+async def test_a_slow_answer_to_f9_is_waited_for_in_words_and_f9_again_sends_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = scenes.small()
+    answer = asyncio.Event()
+    really = fake.edit
+
+    async def slow(edit: Edit) -> DraftView:
+        await answer.wait()
+        return await really(edit)
+
+    monkeypatch.setattr(fake, "edit", slow)
+    async with stage(fake) as on:
+        await on.press("e")
+        await on.see("Virtual service")
+        await on.press("f9", "f9")
+        await on.see("Waiting for the agent's answer ...")
+        answer.set()
+        await on.see("web-http is among the pending changes")
+        assert fake.calls == ["edit"]
 
 
 async def test_tab_goes_to_the_plan_and_back() -> None:
