@@ -52,7 +52,7 @@ def say(text: str) -> None:
 def run(given: argparse.Namespace) -> int:
     """Start a lab, use it, say what its client saw, end it."""
     if not (given.no_console or given.shell or is_terminal()):
-        say("The console needs a terminal. Run it in one, or with --no-console.")
+        say("The console needs a terminal; `make run ARGS=--no-console` does without.")
         return EXIT_USAGE
     with Lab(given.servers) as lab:
         try:

@@ -136,5 +136,5 @@ def test_without_a_terminal_the_lab_says_so_and_starts_nothing() -> None:
     assert told.returncode == 2
     assert told.stdout == ""
     assert told.stderr == (
-        "lab: The console needs a terminal. Run it in one, or with --no-console.\n"
+        "lab: The console needs a terminal; `make run ARGS=--no-console` does without.\n"
     )
