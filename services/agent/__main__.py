@@ -29,12 +29,13 @@ from services.agent.peer import PeerProtocol
 from services.agent.routes import Parts, application
 from services.agent.window import WindowFile
 from services.apply import Drivers
+from services.drivers import notify
 from services.drivers.files import DiskFiles
 from services.drivers.haproxy import MasterHaproxy, haproxy_unit
 from services.drivers.host import KernelHost
 from services.drivers.links import KernelLinks
 from services.drivers.sysctl import KernelSysctls
-from services.drivers.units import ChildUnits, Units
+from services.drivers.units import ChildUnits, Units, tail
 from services.errors import ApplianceError, Unable
 from services.render import Place
 from services.store import Store
@@ -66,6 +67,11 @@ class Settings:
     def socket(self) -> Path:
         """Where the agent listens."""
         return self.run / "agent.sock"
+
+    @property
+    def damage(self) -> Path:
+        """What the boot says of a data partition it could not use."""
+        return self.run / "data-broken"
 
 
 def real_drivers(settings: Settings, place: Place) -> Drivers:
@@ -107,6 +113,8 @@ async def serve(
         drafts=drafts,
         window_file=WindowFile(settings.state / "pending.json"),
     )
+    if damage := tail(settings.damage):
+        appliance.notices["data"] = damage
     version = importlib.metadata.version("ballast")
     observer = Observer(appliance, drivers, version=version)
     app = application(Parts(appliance, observer, drafts, journal, store))
@@ -126,9 +134,11 @@ async def serve(
     _calm_collector()
     loop = asyncio.create_task(keep(appliance))
     log.info("serving on %s, revision %d", settings.socket, appliance.running.revision)
+    notify.ready(f"Revision {appliance.running.revision}")
     try:
         await server.serve(sockets=[listening])
     finally:
+        notify.stopping()
         loop.cancel()
         with suppress(asyncio.CancelledError):
             await loop
