@@ -28,6 +28,9 @@ VERBS = (
     *("filter", "sort", "sort_reverse", "logs", "refresh", "pause", "slower", "faster"),
 )
 
+NO_SERVICE = " No virtual service to show: n makes one."
+NO_MATCH = " Nothing has these words: Esc takes the filter away."
+
 
 class Overview(Frame):
     """Services, servers, figures; what its keys start stands in `console.verbs`."""
@@ -55,7 +58,6 @@ class Overview(Frame):
             self._paint,
             key=lambda row: row.key,
             id="rows",
-            empty=[Segment(" No virtual service to show: n makes one.", theme.PLAIN)],
         )
         yield TextField("Filter", name="filter", label_width=8)
         yield Lines(id="totals", classes="line")
@@ -127,6 +129,8 @@ class Overview(Frame):
         if self.picture.status is None:
             return
         found = rows.rows_of(self.picture.status.services, self.view, self.picture.drafted)
+        filtered = self.view.words.strip() and self.picture.status.services
+        self.table.explain(Segment(NO_MATCH if filtered else NO_SERVICE, theme.PLAIN))
         self.table.show(found)
         self._point()
         self._show_notice()

@@ -93,6 +93,12 @@ class RowList(ScrollView, Generic[_Row], can_focus=True, inherit_bindings=False)
         if resized or not self._visible(at):
             self._reveal()
 
+    def explain(self, *words: Segment) -> None:
+        """Say this where rows would stand, when there are none."""
+        if words != self._empty:
+            self._empty = words
+            self.refresh()
+
     def move_to(self, index: int, *, tell: bool = True) -> None:
         """Put the cursor on the row, or on the nearest there is; `tell` posts `Moved`."""
         at = max(0, min(index, len(self._rows) - 1))

@@ -107,6 +107,17 @@ async def test_the_filter_narrows_while_typing_and_escape_clears_it() -> None:
         await on.see("web-http", "smtp")
 
 
+async def test_a_filter_that_nothing_matches_does_not_say_that_there_is_nothing() -> None:
+    async with stage(scenes.small()) as on:
+        await on.press("slash")
+        await on.type("[/x]")
+        await on.see("Nothing has these words: Esc takes the filter away.")
+        assert "No virtual service" not in on.text()
+        await on.press("enter", "h", "e", "x", "space", "l", "left", "enter", "escape")
+        await on.see("web-http", "smtp")
+        assert on.fake.calls == []
+
+
 async def test_the_filter_finds_a_server_by_address_and_shows_its_service() -> None:
     async with stage(scenes.small()) as on:
         await on.press("slash")
