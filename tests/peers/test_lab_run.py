@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,12 +13,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.lab.control import ROOT
 from tests.lab.folder import living, remove_remains
+from tests.lab.lab import figures
 from tests.peers.test_lab import BARE_ROOT, outside
 from tests.peers.test_lab_terminal import FIRST_SCREEN, on_a_terminal
 from tests.poll import eventually
@@ -115,6 +118,42 @@ def quiet(name: str, server: str) -> bool:
     eventually(lambda: seen(name)[0] > first[0] + 30, within_s=START_S)
     last = seen(name)
     return last[1] == first[1] and last[2].get(server) == first[2].get(server)
+
+
+def test_the_status_shows_servers_states_and_the_load_that_the_client_makes() -> None:
+    with running() as (_, folder):
+
+        def told() -> dict[str, Any]:
+            done = subprocess.run(
+                [sys.executable, "-m", "services.cli", "status", "--json"],
+                cwd=ROOT,
+                env={**_ENV, "BALLAST_SOCKET": str(folder / "run" / "agent.sock")},
+                stdout=subprocess.PIPE,
+                check=True,
+                timeout=20,
+            )
+            (service,) = json.loads(done.stdout)["services"]
+            found: dict[str, Any] = service
+            return found
+
+        def agrees() -> bool:
+            service, sent_per_s = told(), figures(folder).get("rate_per_s", 0)
+            by_server = sum(each["sessions_per_s"] for each in service["servers"])
+            return sent_per_s > 10 and all(
+                abs(seen_per_s - sent_per_s) < 0.25 * sent_per_s
+                for seen_per_s in (service["sessions_per_s"], by_server)
+            )
+
+        eventually(agrees, within_s=START_S)
+        verb("kill", "web2", "--lab", folder.name)
+        eventually(lambda: told()["servers"][1]["health"] == "DOWN", within_s=START_S)
+        service = told()
+        assert (service["label"], service["health"]) == ("web", "WARN")
+        assert [(s["label"], s["state"], s["health"]) for s in service["servers"]] == [
+            ("web1", "online", "UP"),
+            ("web2", "online", "DOWN"),
+            ("web3", "online", "UP"),
+        ]
 
 
 def test_a_shell_on_the_appliance_finds_the_command_line_working() -> None:
