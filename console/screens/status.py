@@ -15,7 +15,7 @@ from textual.binding import Binding
 from textual.widget import Widget
 
 from console import theme
-from console.glyphs import bar, fit
+from console.glyphs import bar, fit, wrap
 from console.keymap import bindings
 from console.picture import Picture
 from console.screens.frame import Frame
@@ -26,6 +26,16 @@ from services.api import Health, InterfaceStatus, NodeStatus, Status
 
 _Words = list[list[Segment]]
 
+ROOM = 20
+"""Lines between the bars on a screen of 24."""
+
+FIRST = {
+    "setup": "setup / setup                address, gateway and name",
+    "loadbalancer": "loadbalancer / loadbalancer  the console: all else",
+    "root": "root / loadbalancer          a shell",
+}
+"""The guide's accounts and passwords."""
+
 
 class StatusScreen(Frame):
     """Product, name, network, health; F2 leads in."""
@@ -33,7 +43,7 @@ class StatusScreen(Frame):
     CRUMBS = "Status"
     FOOTER = ("help", "log_in", "power", "repaint")
     KEYS = ("log_in", "power", "quit", "repaint")
-    ABOUT = "What this appliance is, how it does and how to reach it. F2 logs in."
+    ABOUT = "What this appliance is, how it does and how to reach it. F2 or Enter logs in."
     LIVE = True
     BINDINGS = [  # noqa: RUF012 - as Textual declares it
         *bindings("log_in", "quit", "review"),
@@ -45,7 +55,9 @@ class StatusScreen(Frame):
 
     def show_body(self, picture: Picture) -> None:
         if picture.status is not None:
-            self.query_one("#facts", Lines).show(facts(picture.status))
+            lines = self.query_one("#facts", Lines)
+            room = lines.size.height or ROOM
+            lines.show(facts(picture.status, self.cells_wide, room))
 
     def title_bar(self, picture: Picture, width: int) -> list[Segment]:
         return bars.title(picture, self.CRUMBS, width, named=False)
@@ -66,30 +78,39 @@ class StatusScreen(Frame):
         self.say("F2 logs in first.", theme.WARNING)
 
 
-def facts(status: Status) -> _Words:
-    """Everything the screen says, line by line."""
+def facts(status: Status, width: int = 80, room: int = ROOM) -> _Words:
+    """Everything the screen says, line by line; blank lines give way where it gets crowded."""
     node = status.node
+    gauges = f"{bar(node.cpu_pct)} {node.cpu_pct:.0f}%"
+    memory = f"{bar(node.memory_pct)} {node.memory_pct:.0f}%"
     lines: _Words = [
         [],
         [
             Segment(f"   Ballast {node.version}", theme.STRONG),
             Segment("  load balancer", theme.PLAIN),
         ],
+        *_notices(node, width),
         [],
         _fact("Host name", node.hostname),
-        _fact("Revision", str(node.revision)),
-        _fact("Up", duration(node.uptime_s)),
-        _fact("CPU", f"{bar(node.cpu_pct, 20)} {node.cpu_pct:.0f}%"),
-        _fact("Memory", f"{bar(node.memory_pct, 20)} {node.memory_pct:.0f}%"),
+        _fact("Up", f"{duration(node.uptime_s)}, revision {node.revision}"),
+        _fact("CPU", f"{gauges}   Memory {memory}"),
         [],
+        *(_card(card, first=number == 0) for number, card in enumerate(node.interfaces)),
+        [],
+        [*_label("Services"), *_counts(status)],
+        [],
+        *_login(node),
+        *_next(status),
     ]
-    for number, card in enumerate(node.interfaces):
-        lines.append(_card(card, first=number == 0))
-    lines += [[], [*_label("Services"), *_counts(status)], []]
-    lines += _reach(node)
-    for notice in node.notices[:3]:
-        lines.append([Segment(f"   ! {notice}", theme.WARNING)])
+    while len(lines) > room and [] in lines:
+        del lines[len(lines) - 1 - lines[::-1].index([])]
     return lines
+
+
+def _notices(node: NodeStatus, width: int) -> _Words:
+    """What is wrong stands on top: whoever walks up to the screen came because of it."""
+    told = [line for text in node.notices[:3] for line in wrap(f"! {text}", max(20, width - 6))]
+    return [[], *([Segment(f"   {line}", theme.WARNING)] for line in told[:4])] if told else []
 
 
 def _label(text: str) -> list[Segment]:
@@ -128,13 +149,41 @@ def _counts(status: Status) -> list[Segment]:
     return pieces
 
 
-def _reach(node: NodeStatus) -> _Words:
-    hosts = [
+def _login(node: NodeStatus) -> _Words:
+    """How to log in, with the guide's words for as long as they are true."""
+    hosts = _hosts(node)
+    if not node.factory:
+        if not hosts:
+            return [_fact("Log in", "F2 or Enter; no network yet")]
+        here = "F2 or Enter; from elsewhere  "
+        return [
+            _fact("Log in", here + f"ssh {hosts[0]}"),
+            *(_fact("", " " * len(here) + f"ssh {host}") for host in hosts[1:3]),
+        ]
+    return [
+        _fact("Log in", "F2 or Enter. For the first time, user / password:"),
+        *(_fact("", FIRST[name]) for name in FIRST if name in node.factory),
+        _fact("", "Good on this screen only; the first login asks for a new one."),
+    ]
+
+
+def _next(status: Status) -> _Words:
+    """The next step of somebody who has just unpacked the unit."""
+    node = status.node
+    if "setup" in node.factory:
+        return [_fact("Next", "Log in as setup and give the unit its address.")]
+    if status.services:
+        return []
+    if "loadbalancer" in node.factory:
+        return [_fact("Next", "Log in as loadbalancer, here; later also by SSH.")]
+    return [_fact("Next", "Log in, 3 Cluster Configuration, New layer 7 virtual service.")]
+
+
+def _hosts(node: NodeStatus) -> list[str]:
+    """The unit's own addresses by which it is reached now."""
+    return [
         address.partition("/")[0]
         for card in node.interfaces
         if card.carrier
-        for address in card.addresses
+        for address in (*card.addresses, *card.not_saved)
     ]
-    if not hosts:
-        return [_fact("Reach it", "no network yet: F2, then Local Configuration")]
-    return [_fact("Reach it" if n == 0 else "", f"ssh {host}") for n, host in enumerate(hosts[:3])]
