@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -29,6 +30,9 @@ from console.terminal import fits
 from console.watch import Watch
 from console.working import Working
 from services.api import AccessRole, DraftView
+
+HOLD_S = 1.0
+"""How long the first painting waits for the first figures."""
 
 
 def _overview() -> Screen[None]:
@@ -81,6 +85,7 @@ class ConsoleApp(Working, inherit_bindings=False):
         self.view = View()
         """How the person likes the Overview; kept while they are elsewhere."""
         self.fault: Exception | None = None
+        self._held_back = ExitStack()
         self.set_class(plain_frames, "-ascii")
 
     # -- life -------------------------------------------------------------------------------
@@ -89,6 +94,9 @@ class ConsoleApp(Working, inherit_bindings=False):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, 128 + number)
+        # an empty screen costs a serial line as much as half of a full one
+        self._held_back.enter_context(self.batch_update())
+        self.set_timer(HOLD_S, self._held_back.close)
         self.run_worker(self.watching.run(), group="status", exclusive=True, exit_on_error=False)
 
     async def on_unmount(self) -> None:
@@ -127,6 +135,7 @@ class ConsoleApp(Working, inherit_bindings=False):
 
     def _paint(self) -> None:
         """Show the picture on every screen one can see."""
+        self.call_after_refresh(self._held_back.close)
         if self.only_setup and self.current_mode == "console":
             self.switch_mode("setup")
         try:

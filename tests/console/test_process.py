@@ -175,6 +175,13 @@ def test_only_plain_colours_are_sent_to_every_terminal(
     assert b"\x1b[31" in console.sent or b"\x1b[97;41" in console.sent
 
 
+def test_the_first_painting_of_the_overview_sends_less_than_8_kb(start: Starter) -> None:
+    """0.7 s of a serial line; the goal of the console's design."""
+    console = start()
+    console.read_until(b"web-http", b"VIPs", b"Review")
+    assert len(console.sent) < 8_000
+
+
 def test_frames_are_ascii_where_the_terminal_speaks_no_utf8(start: Starter) -> None:
     console = start(variables={"LANG": "C"})
     console.read_until(b"web-http")
