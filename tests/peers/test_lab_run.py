@@ -201,13 +201,15 @@ def test_a_killed_console_leaves_a_terminal_and_no_lab() -> None:
 
 
 def test_a_killed_launcher_leaves_neither_console_nor_lab() -> None:
-    with on_a_terminal(*LAB) as terminal:
+    # a shell that lives on, as a person's does: the death of a session's leader would end them all
+    with on_a_terminal("sh", "-c", '"$@"; echo "left with $?"; read key', "sh", *LAB) as terminal:
         terminal.until("web1", within_s=START_S)
-        console, folder = console_of(terminal.child.pid)
-        family = psutil.Process(terminal.child.pid).children(recursive=True)
+        (launcher,) = psutil.Process(terminal.child.pid).children()
+        console, folder = console_of(launcher.pid)
+        family = launcher.children(recursive=True)
         assert console in family
-        terminal.child.kill()
-        terminal.until(FIRST_SCREEN)
+        launcher.kill()
+        terminal.until("left with 137")
         eventually(lambda: not any(each.is_running() for each in family))
         remove_remains()
         assert not folder.exists()
