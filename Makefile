@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 # Handed on: `make test ARGS='-k drain'`, `make lab ARGS='stop web2'`
 ARGS   ?=
 
-.PHONY: help run lab test unit lint bench lock clean
+.PHONY: help run lab test unit lint bench image lock clean
 
 help: ## what you are reading
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,10 @@ lint: ## only the linters, which are tests too
 bench: ## the benchmark table; samples in build/bench/results.json
 	@.ci/setup bench
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+image: ## the appliance, in build/image/: root file system, disks, checksums, bill of materials
+	@.ci/setup image
+	@$(BIN)/python -m image build $(ARGS)
 
 # Constraining the appliance's lock by the developer's keeps what ships equal to what was tested.
 lock: ## resolve the dependencies again (ARGS=--upgrade for newer ones)

@@ -32,6 +32,14 @@ def _image() -> None:
 
 
 @app.command()
+def build(*, products: Products = recipe.PRODUCTS) -> None:
+    """Build the appliance: every product, from today's packages."""
+    from image.root import build as build_root
+
+    typer.echo(asyncio.run(build_root(products)).archive)
+
+
+@app.command()
 def root(
     *,
     products: Products = recipe.PRODUCTS,

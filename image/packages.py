@@ -24,6 +24,8 @@ from services.command import run
 from services.errors import CommandFailed, Unable
 
 APT_HELPER = "/usr/lib/apt/apt-helper"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+"""Debian's own signatures and no other: not what else this machine trusts."""
 ASK_S = 600.0
 FETCH_S = 1800.0
 AT_ONCE = 100
@@ -104,10 +106,11 @@ class Apt:
         for each in ("state/lists/partial", "cache/archives/partial"):
             (self._folder / each).mkdir(parents=True, exist_ok=True)
         components = "main non-free-firmware"
+        signed = f"[signed-by={KEYRING}]"
         (self._folder / "sources.list").write_text(
-            f"deb {self._mirrors.debian} {self._suite} {components}\n"
-            f"deb {self._mirrors.debian} {self._suite}-updates {components}\n"
-            f"deb {self._mirrors.security} {self._suite}-security {components}\n"
+            f"deb {signed} {self._mirrors.debian} {self._suite} {components}\n"
+            f"deb {signed} {self._mirrors.debian} {self._suite}-updates {components}\n"
+            f"deb {signed} {self._mirrors.security} {self._suite}-security {components}\n"
         )
         settings = {
             "Dir::State": f"{self._folder}/state",

@@ -8,6 +8,7 @@ everything that went in, so a second build of the same inputs is a copy.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -45,6 +46,8 @@ ARCHIVE = "root.tar"
 MANIFEST = "manifest.json"
 BILL = "sbom.spdx.json"
 LOG = "root.log"
+WORK = "work-"
+"""Folders of the cache in which something is being built begin with this."""
 
 TELLING = ("E: ", "ERROR", "dpkg: error", "Traceback")
 AFTERWARDS = ("Unmount ", "INFO diskimage_builder.")
@@ -124,12 +127,36 @@ def _look_ahead(cache: Path, products: Path) -> None:
 
 @asynccontextmanager
 async def _workshop(cache: Path) -> AsyncIterator[Path]:
-    """A folder that is gone afterwards, whatever happens."""
-    work = Path(tempfile.mkdtemp(prefix="work-", dir=cache))
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    """A folder that is gone afterwards, whatever happens, and the only one below `cache`.
+
+    What a build that was killed has left is removed by the next one.
+    """
+    with (cache / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Unable(
+                f"Another build is at work in {cache}.",
+                do="Wait for it, or let XDG_CACHE_HOME name another folder.",
+            ) from error
+        await _sweep(cache)
+        try:
+            yield Path(tempfile.mkdtemp(prefix=WORK, dir=cache))
+        finally:
+            await _sweep(cache)
+
+
+async def _sweep(cache: Path) -> None:
+    """Remove every working folder, and let go of the loop devices that lie in one.
+
+    Mounts need no care: they are gone with the namespace of the last process that saw them.
+    """
+    listed = await run(["losetup", "--list", "--json", "--output", "NAME,BACK-FILE"], timeout_s=60)
+    for device in json.loads(listed.stdout or "{}").get("loopdevices", ()):
+        if str(device["back-file"]).startswith(f"{cache}/{WORK}"):
+            await run(["losetup", "--detach", device["name"]], timeout_s=60)
+    for folder in cache.glob(f"{WORK}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _gather(work: Path, cache: Path, repeat: Path | None) -> Inputs:
