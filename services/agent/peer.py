@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import h11
+from starlette.responses import Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from services.api import AccessRole, ErrorView
 from services.errors import Forbidden
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
+    from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
 GROUPS = {
     "ballast-admin": AccessRole.ADMIN,
@@ -38,7 +39,7 @@ GROUPS = {
 SCOPE_KEY = "ballast.peer"
 
 MOST_CONNECTIONS = 200
-"""Open connections of one account; every console has one."""
+"""Open connections of one account; every console has one. As many again are told so."""
 
 HEAD_S = 10
 """Seconds in which a request's head has to arrive; it comes from the same machine."""
@@ -48,10 +49,7 @@ _BUSY = ErrorView(
     what=f"This account has {MOST_CONNECTIONS} connections to the agent open.",
     do="End some of its programs and try again.",
 )
-_TOO_MANY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
-    b"Content-Type: application/json\r\n\r\n" + _BUSY.model_dump_json().encode()
-)
+_TOO_MANY = Response(_BUSY.model_dump_json(), status_code=503, headers={"Connection": "close"})
 _UCRED = struct.Struct("iII")
 
 
@@ -113,12 +111,13 @@ class PeerProtocol(H11Protocol):
         _, self._uid, gid = _UCRED.unpack(raw)
         self._hurry: asyncio.TimerHandle | None = None
         self.open_by[self._uid] += 1
-        if self.open_by[self._uid] > MOST_CONNECTIONS:
-            transport.write(_TOO_MANY)
-            transport.close()
+        if self.open_by[self._uid] > 2 * MOST_CONNECTIONS:
+            transport.abort()
             return
         self._expect_request()
-        peer, inner = peer_of(self._uid, gid), self.app
+        busy = self.open_by[self._uid] > MOST_CONNECTIONS
+        peer = peer_of(self._uid, gid)
+        inner = cast("ASGI3Application", _TOO_MANY) if busy else self.app
 
         async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
             cast("dict[str, object]", scope)[SCOPE_KEY] = peer

@@ -121,6 +121,7 @@ async def test_marked_rows_are_switched_together() -> None:
         await on.press("y")
         await on.see("2 servers: draining.")
         assert state(fake.running, WEB, 1) is state(fake.running, WEB, 2) is ServerState.DRAIN
+        assert fake.calls == ["set_servers"]  # one change, one way back
         await on.gone("marked")
 
 

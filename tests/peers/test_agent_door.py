@@ -6,14 +6,16 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from services.api import ErrorView
 from services.client import rebuilt
-from services.errors import ApplianceError, Refused
+from services.errors import ApplianceError, Refused, Unable
 from tests.lab import Lab
 from tests.peers.appliance import journal, running
+from tests.poll import eventually
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +152,24 @@ def test_a_reason_is_one_line_of_the_journal_and_of_the_log(lab: Lab) -> None:
     assert len(newest) < 1100
     assert "\nINFO ballast.journal: root: applied revision 99" not in lab.agent.log
     assert "\x1b" not in newest + lab.agent.log
+
+
+def test_a_thousand_connections_that_say_nothing_end_and_the_agent_works_on(lab: Lab) -> None:
+    before = running(lab)
+    held = []
+    try:
+        for _ in range(1000):
+            talk = socket.socket(socket.AF_UNIX)
+            held.append(talk)
+            talk.settimeout(5)
+            talk.connect(str(lab.socket))
+
+        def served() -> bool:
+            with suppress(Unable):
+                return running(lab) == before
+            return False
+
+        eventually(served, within_s=30)  # while all of them are still held
+    finally:
+        for talk in held:
+            talk.close()

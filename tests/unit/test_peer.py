@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from services.agent import peer
-from services.client import rebuilt
+from services.client import Client
 from services.errors import Unable
 from tests.poll import eventually_async
 
@@ -99,13 +99,10 @@ async def test_an_account_that_holds_too_many_connections_is_told(tmp_path: Path
             writer.write(ASK + b"\r\n")
             await reader.readuntil(b"\r\n\r\n")  # answered, and kept open
             held.append(writer)
-        reader, writer = await asyncio.open_unix_connection(path)
-        told = await said(reader)
-        assert told.startswith(b"HTTP/1.1 503 ")
-        error = rebuilt(told.partition(b"\r\n\r\n")[2], 503)
-        assert isinstance(error, Unable)
-        assert "connections to the agent open" in error.what
-        writer.close()
+        client = Client(path)
+        with pytest.raises(Unable, match="connections to the agent open"):
+            await client.status()
+        await client.aclose()
         held.pop().close()
 
         async def served() -> bool:
@@ -118,3 +115,19 @@ async def test_an_account_that_holds_too_many_connections_is_told(tmp_path: Path
         await eventually_async(served)
         for writer in held:
             writer.close()
+
+
+async def test_beyond_twice_as_many_nobody_is_told_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer, "HEAD_S", 60)
+    async with door(tmp_path / "s") as path:
+        held = []
+        for _ in range(2 * MOST):
+            _, writer = await asyncio.open_unix_connection(path)
+            held.append(writer)
+        reader, writer = await asyncio.open_unix_connection(path)
+        assert await said(reader) == b""
+        writer.close()
+        for each in held:
+            each.close()
