@@ -284,7 +284,8 @@ class ConsoleApp(Working, inherit_bindings=False):
     def action_power(self) -> None:
         from console.screens.power import power
 
-        self.push_screen(power())
+        if self.may():
+            self.ask(partial(power, self), "switching the power")
 
     def action_repaint(self) -> None:
         self.screen.refresh(layout=True)

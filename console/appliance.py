@@ -19,6 +19,7 @@ from services.api import (
     JournalEntry,
     KnobRequest,
     PlanView,
+    PowerRequest,
     ReviewView,
     Revision,
     RevisionInfo,
@@ -83,6 +84,9 @@ class Appliance(Protocol):
 
     async def probe_address(self, interface: str, address: str) -> AddressProbe:
         """Ask the wire of a card whether somebody has the address already."""
+
+    async def power(self, request: PowerRequest) -> PowerRequest:
+        """Restart or shut down the machine; answers when that has begun."""
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""

@@ -315,6 +315,21 @@ class DraftApply(Wire):
     confirm_s: int | None = None
 
 
+class PowerAction(StrEnum):
+    """What to do with the machine."""
+
+    RESTART = "restart"
+    SHUT_DOWN = "shut_down"
+
+
+class PowerRequest(Wire):
+    """Restart or shut down the machine."""
+
+    action: PowerAction
+    why: str
+    """For the journal: not empty, because whoever finds the unit gone asks just that."""
+
+
 class AddressProbe(Wire):
     """Whether somebody on a card's wire has an address already."""
 

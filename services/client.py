@@ -27,6 +27,7 @@ from services.api import (
     JournalEntry,
     KnobRequest,
     PlanView,
+    PowerRequest,
     ReviewView,
     Revision,
     RevisionInfo,
@@ -144,6 +145,10 @@ class Client:
         """Ask the wire of a card whether somebody has the address; takes a second or two."""
         query = {"interface": interface, "address": address}
         return await self._send("POST", "/network/probe", None, AddressProbe, query)
+
+    async def power(self, request: PowerRequest) -> PowerRequest:
+        """Restart or shut down the machine; answers when that has begun."""
+        return await self._send("POST", "/power", request, PowerRequest)
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""

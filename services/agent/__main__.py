@@ -34,6 +34,7 @@ from services.drivers.files import DiskFiles
 from services.drivers.haproxy import MasterHaproxy, haproxy_unit
 from services.drivers.host import KernelHost
 from services.drivers.links import KernelLinks
+from services.drivers.power import NoPower, SystemdPower
 from services.drivers.sysctl import KernelSysctls
 from services.drivers.units import ChildUnits, Units, tail
 from services.errors import ApplianceError, Unable
@@ -117,7 +118,8 @@ async def serve(
         appliance.notices["data"] = damage
     version = importlib.metadata.version("ballast")
     observer = Observer(appliance, drivers, version=version)
-    app = application(Parts(appliance, observer, drafts, journal, store))
+    power = SystemdPower() if settings.units == "systemd" else NoPower()
+    app = application(Parts(appliance, observer, drafts, journal, store, power))
     server = uvicorn.Server(
         uvicorn.Config(
             app,

@@ -32,12 +32,15 @@ from services.api import (
     Edit,
     ErrorView,
     KnobRequest,
+    PowerAction,
+    PowerRequest,
     ProblemView,
     ReviewView,
     Revision,
     RevisionInfo,
     WhoAmI,
 )
+from services.drivers.power import Power
 from services.errors import (
     ApplianceError,
     Clash,
@@ -59,6 +62,8 @@ EDIT_LIMIT = 256 * 2**10
 
 BODY_S = 30
 """Seconds in which a request's body has to arrive; it comes from the same machine."""
+
+LONGEST_REASON = 200
 
 MOST_REVISION = 10**30
 """Beyond it a number is no name of a file any more."""
@@ -92,6 +97,7 @@ class Parts:
     drafts: Drafts
     journal: Journal
     store: Store
+    power: Power
 
     def draft(self, request: Request, who: Peer) -> Draft:
         """The draft of the console that asks."""
@@ -222,6 +228,20 @@ def _changing(parts: Parts) -> APIRouter:
             wish.servers, state=wish.state, weight=wish.weight, who=who.user, why=wish.why
         )
         return _json(applied)
+
+    @app.post("/power")
+    async def power(request: Request, who: Asking) -> Response:
+        who.require()
+        wish = await _body(request, PowerRequest)
+        why = " ".join(wish.why.split())[:LONGEST_REASON]
+        if not why:
+            raise Refused("There is no reason.", do="Say why: it stands in the journal.")
+        restarts = wish.action is PowerAction.RESTART
+        # noted first: afterwards there may be nobody to write it
+        asked = "restart" if restarts else "shut down"
+        parts.journal.note(who.user, f"asked to {asked} the machine: {why}")
+        await (parts.power.restart() if restarts else parts.power.shut_down())
+        return _json(wish)
 
     return app
 

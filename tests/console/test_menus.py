@@ -120,12 +120,3 @@ async def test_about_tells_version_licence_and_daemons() -> None:
     async with stage(scenes.small(notices=("Revision 9 is broken, 8 was loaded.",))) as on:
         await on.press("8", "1")
         await on.see("Version 0.1.0", "Apache License", "haproxy", "Revision 9 is broken")
-
-
-@pytest.mark.parametrize("key", ["f12", "P"])
-async def test_power_says_that_it_comes_with_the_image(key: str) -> None:
-    async with stage(scenes.small()) as on:
-        await on.press(key)
-        await on.see("Restart and shut down come with the appliance image.")
-        await on.press("enter")
-        await on.gone("come with the appliance image")

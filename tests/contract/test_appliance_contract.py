@@ -23,10 +23,12 @@ from services.api import (
     Effect,
     Health,
     KnobRequest,
+    PowerAction,
+    PowerRequest,
     Status,
 )
 from services.draft import objects
-from services.errors import ConfigInvalid, EditConflict, NotFound, Refused
+from services.errors import ConfigInvalid, EditConflict, NotFound, Refused, Unable
 from services.model import Document, RealServer, ServerState, VirtualService
 from tests.fakes.appliance import ScriptedAppliance
 from tests.lab.agent import first_document
@@ -47,7 +49,7 @@ def base() -> Document:
 
 @pytest.fixture
 def appliance() -> Appliance:
-    return ScriptedAppliance(running=base(), clock=time.time)
+    return ScriptedAppliance(running=base(), clock=time.time, power_switch=False)
 
 
 SERVICE, SERVER = "layer7/71", "layer7/71/711"
@@ -405,6 +407,27 @@ async def test_what_nobody_confirms_comes_back_by_itself(appliance: Appliance) -
     await appliance.apply_draft(DraftApply(confirm_s=1))
     await seen(appliance, lambda s: s.node.confirm is None)
     assert (await bare(appliance, SERVICE))["label"] == "web"
+
+
+# ------------------------------------------------------------------------------------- power
+
+
+@pytest.mark.parametrize("action", list(PowerAction))
+async def test_the_machine_is_not_switched_without_a_reason(
+    appliance: Appliance, action: PowerAction
+) -> None:
+    for why in ("", "  \n "):
+        with pytest.raises(Refused, match="reason"):
+            await appliance.power(PowerRequest(action=action, why=why))
+
+
+async def test_a_machine_that_is_not_its_own_is_left_alone_and_the_journal_tells(
+    appliance: Appliance,
+) -> None:
+    with pytest.raises(Unable):
+        await appliance.power(PowerRequest(action=PowerAction.RESTART, why="new kernel"))
+    newest = (await appliance.journal(1))[0]
+    assert "the machine: new kernel" in newest.what
 
 
 # ------------------------------------------------------------------------------------- history

@@ -31,6 +31,7 @@ from services.api import (
     NodeStatus,
     PlannedChange,
     PlanView,
+    PowerRequest,
     ProblemView,
     ReviewView,
     Revision,
@@ -52,6 +53,7 @@ from services.errors import (
     NotFound,
     Problem,
     Refused,
+    Unable,
     Unreachable,
 )
 from services.identity import with_ids
@@ -87,6 +89,10 @@ class ScriptedAppliance:
     haproxy_runs: bool = True
     neighbours: dict[str, str] = field(default_factory=dict)
     """Addresses that others have on every wire, with their hardware addresses."""
+    power_switch: bool = True
+    """Whether it runs on a machine of its own."""
+    powered: list[PowerRequest] = field(default_factory=list)
+    """What was done to the machine."""
     factory: tuple[str, ...] = ()
     """Accounts with the guide's password."""
     links: frozenset[str] = frozenset({"eth0", "eth1"})
@@ -274,6 +280,17 @@ class ScriptedAppliance:
         applied = self._apply(merged.document, request.why, request.confirm_s)
         self._edits = {}
         return applied
+
+    async def power(self, request: PowerRequest) -> PowerRequest:
+        self._changing("power")
+        if not request.why.strip():
+            raise Refused("There is no reason.", do="Say why: it stands in the journal.")
+        asked = request.action.value.replace("_", " ")
+        self._note(self.user, f"asked to {asked} the machine: {request.why}")
+        if not self.power_switch:
+            raise Unable("This machine is not its own.", do="Switch the machine itself.")
+        self.powered.append(request)
+        return request
 
     # -- what a test does to it ---------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from services.api import (
     Edit,
     ErrorView,
     KnobRequest,
+    PowerRequest,
     ProblemView,
 )
 from services.errors import ApplianceError, ConfigInvalid, EditConflict
@@ -66,6 +67,11 @@ def application(fake: ScriptedAppliance) -> FastAPI:
         return await fake.probe_address(query["interface"], query["address"])
 
     door("POST", "/network/probe", probe)
+
+    async def power(request: Request) -> BaseModel:
+        return await fake.power(PowerRequest.model_validate_json(await request.body()))
+
+    door("POST", "/power", power)
 
     async def rollback(request: Request) -> BaseModel:
         number = request.query_params.get("number")
