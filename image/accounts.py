@@ -32,7 +32,7 @@ def passwd() -> str:
 def group() -> str:
     """Ours with their members, then each account's own."""
     members = {
-        each.name: [person.name for person in PEOPLE if each.name in person.groups]
+        each.name: [one.name for one in (*PEOPLE, *SYSTEM) if each.name in one.groups]
         for each in GROUPS
     }
     lines = [f"{each.name}:x:{each.gid}:{','.join(members[each.name])}" for each in GROUPS]

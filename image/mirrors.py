@@ -19,11 +19,12 @@ SECURITY_MIRROR = "DIB_DEBIAN_SECURITY_MIRROR"
 
 APT = Path("/etc/apt")
 
-_SUITES = frozenset(
+_ARCHIVE = frozenset(
     {"bullseye", "bookworm", "trixie", "forky", "duke", "sid"}
     | {"oldoldstable", "oldstable", "stable", "testing", "unstable"}
 )
 """Names by which a source is known to be Debian's own and not another distribution's."""
+_SECURITY = frozenset(f"{suite}{tail}" for suite in _ARCHIVE for tail in ("-security", "/updates"))
 
 _USABLE = re.compile(r"(https?|ftp|file|copy)://?\S+")
 _DO = (
@@ -55,17 +56,20 @@ def choose(sources: Sequence[Source], environment: Mapping[str, str]) -> Mirrors
     security = environment.get(SECURITY_MIRROR) or next(_of(sources, _SECURITY), "")
     if not debian:
         raise Unable("apt on this machine has no mirror of Debian among its sources.", do=_DO)
-    debian = debian.rstrip("/")
+    debian = _usable(debian)
     if not security:
         if not debian.endswith("/debian"):
             raise Unable(
                 f"Where the security updates lie cannot be told from the mirror {debian}.", do=_DO
             )
         security = f"{debian}-security"
-    for each in (debian, security):
-        if not _USABLE.fullmatch(each):
-            raise Unable(f"{each!r} is no address of a mirror.", do=_DO)
-    return Mirrors(debian, security.rstrip("/"))
+    return Mirrors(debian, _usable(security))
+
+
+def _usable(uri: str) -> str:
+    if not _plain(uri):
+        raise Unable(f"{uri!r} is no address of a mirror.", do=_DO)
+    return uri.rstrip("/")
 
 
 def _of(sources: Sequence[Source], kind: frozenset[str]) -> Iterator[str]:
@@ -79,10 +83,6 @@ def _of(sources: Sequence[Source], kind: frozenset[str]) -> Iterator[str]:
 
 def _plain(uri: str) -> bool:
     return _USABLE.fullmatch(uri) is not None
-
-
-_ARCHIVE = _SUITES
-_SECURITY = frozenset(f"{suite}{tail}" for suite in _SUITES for tail in ("-security", "/updates"))
 
 
 def parse_one_line(text: str) -> list[Source]:

@@ -94,13 +94,30 @@ ESP_SERIAL = 0xBA11A57A
 
 KERNEL_OPTIONS = (
     *("panic=10", "quiet", "loglevel=1", "vt.global_cursor_default=0", "consoleblank=0"),
-    "net.ifnames=0",
+    *("net.ifnames=0", "systemd.condition_needs_update=0"),
 )
 """Beside what GRUB says of the slot. Nothing of the kernel appears over the status screen, and a
 boot that fails starts again by itself, so that GRUB can count it."""
 
 BOOT_PACKAGES = ("grub-efi-amd64-bin", "grub-efi-amd64-signed", "grub-pc-bin", "shim-signed")
 """Boot loaders: fetched and listed with the others, taken apart for the disk, not in the root."""
+
+VMDK_CID = 0xBA11A57
+"""The VMDK's content identifier, which qemu-img would draw by lot."""
+
+
+@dataclass(frozen=True)
+class VirtualMachine:
+    """The virtual appliance as hypervisors make it."""
+
+    product: str
+    cpus: int
+    memory_mib: int
+    nics: int
+    """Of which only the first is connected when it is switched on."""
+
+
+VA = VirtualMachine("Ballast load balancer", cpus=1, memory_mib=2048, nics=4)
 
 # --------------------------------------------------------------------------------------- accounts
 
@@ -127,6 +144,7 @@ class System:
     home: str = "/nonexistent"
     group: str = ""
     """The group's name where it is not the account's."""
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -185,7 +203,8 @@ GROUPS = (
 """Ours: who may open the agent's socket, the roles, the accounts with a factory password."""
 
 SYSTEM = (
-    System("ballast-screen", 910),
+    # The status screen: it may look, and shows what it sees to everybody who passes by.
+    System("ballast-screen", 910, groups=("ballast", "ballast-viewer")),
     System("ballast-probe", 911),
     # As Debian's packages would make them, but with ids that depend on nothing.
     System("systemd-network", 920, "/"),

@@ -18,8 +18,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 BUILD_S = 3600.0
 ROOM_MIB = 8 * 1024
 """Free space a build asks for: the packages, the tree, and it as an archive twice."""
-PROGRAMS = ("apt-get", "dpkg-deb", "mmdebstrap", "sudo", "unshare", "mkfs.ext4", "losetup")
+PROGRAMS = ("apt-get", "dpkg-deb", "mmdebstrap", "sudo", "unshare")
 SBIN = CLEAN_ENV["PATH"]
 
 DECIDING = tuple(
@@ -91,7 +91,7 @@ async def build(
     `fresh` builds although the result is there.
     """
     _look_ahead(cache, products)
-    async with _workshop(cache) as work:
+    with _workshop(cache) as work:
         inputs = await _gather(work, cache, repeat)
         kept = cache / f"root-{inputs.key}"
         reused = kept.is_dir() and not fresh
@@ -125,8 +125,8 @@ def _look_ahead(cache: Path, products: Path) -> None:
         )
 
 
-@asynccontextmanager
-async def _workshop(cache: Path) -> AsyncIterator[Path]:
+@contextmanager
+def _workshop(cache: Path) -> Iterator[Path]:
     """A folder that is gone afterwards, whatever happens, and the only one below `cache`.
 
     What a build that was killed has left is removed by the next one.
@@ -139,22 +139,15 @@ async def _workshop(cache: Path) -> AsyncIterator[Path]:
                 f"Another build is at work in {cache}.",
                 do="Wait for it, or let XDG_CACHE_HOME name another folder.",
             ) from error
-        await _sweep(cache)
+        _sweep(cache)
         try:
             yield Path(tempfile.mkdtemp(prefix=WORK, dir=cache))
         finally:
-            await _sweep(cache)
+            _sweep(cache)
 
 
-async def _sweep(cache: Path) -> None:
-    """Remove every working folder, and let go of the loop devices that lie in one.
-
-    Mounts need no care: they are gone with the namespace of the last process that saw them.
-    """
-    listed = await run(["losetup", "--list", "--json", "--output", "NAME,BACK-FILE"], timeout_s=60)
-    for device in json.loads(listed.stdout or "{}").get("loopdevices", ()):
-        if str(device["back-file"]).startswith(f"{cache}/{WORK}"):
-            await run(["losetup", "--detach", device["name"]], timeout_s=60)
+def _sweep(cache: Path) -> None:
+    """Remove every working folder. Mounts are gone with the last process that saw them."""
     for folder in cache.glob(f"{WORK}*"):
         shutil.rmtree(folder, ignore_errors=True)
 
