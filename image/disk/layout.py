@@ -10,6 +10,10 @@ from image.recipe import DISK_MIB, DISK_UUID, PARTITIONS, Partition
 
 MIB = 1 << 20
 SECTOR = 512
+GRAIN = 4096
+"""The rest of the disk ends on this, as systemd-repart would have it: nothing is left to grow."""
+TABLE = 33 * SECTOR
+"""The copy of the table at the end of the disk."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,13 @@ class Place:
 def places(
     partitions: Sequence[Partition] = PARTITIONS, *, disk_mib: int = DISK_MIB
 ) -> tuple[Place, ...]:
-    """Each partition behind the one before, on whole MiB; the first and last MiB are the GPT's."""
+    """Each partition behind the one before, on whole MiB; the first MiB is the GPT's."""
     found = []
-    start = 1
+    start = MIB
+    end = (disk_mib * MIB - TABLE) // GRAIN * GRAIN
     for partition in partitions:
-        size = partition.size_mib or disk_mib - 1 - start
-        found.append(Place(partition, start * MIB, size * MIB))
+        size = partition.size_mib * MIB or end - start
+        found.append(Place(partition, start, size))
         start += size
     return tuple(found)
 
