@@ -41,7 +41,8 @@ class BeforeLogin(StatusFirst):
         super()._paint()
         if self._painted is not None and self.picture.status is not None:
             told, self._painted = self._painted, None
-            self.call_after_refresh(told)
+            # the first refresh ends the time in which painting is held back, the second paints
+            self.call_after_refresh(self.call_after_refresh, told)
 
 
 class Session(ConsoleApp):
