@@ -56,7 +56,7 @@ async def said(reader: asyncio.StreamReader) -> bytes:
     async with asyncio.timeout(10):
         try:
             return await reader.read()
-        except ConnectionResetError:
+        except (ConnectionResetError, BrokenPipeError):
             return b""
 
 
