@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 
-from services.api import Health, ServerStatus, ServiceStatus, Status
+from services.api import Health, InterfaceStatus, ServerStatus, ServiceStatus, Status
 
 
 def short(number: float) -> str:
@@ -65,6 +65,13 @@ def health_words(found: ServiceStatus | ServerStatus) -> str:
     """A state in words, and since when."""
     since = f" for {duration(found.since_s)}" if isinstance(found, ServerStatus) else ""
     return f"{_HEALTH[found.health]}{since}"
+
+
+def link(card: InterfaceStatus) -> str:
+    """A card's link, with its speed in Mbit/s where it tells one: `link up 1000`, `no link`."""
+    if not card.carrier:
+        return "no link"
+    return f"link up {card.speed_mbit}" if card.speed_mbit else "link up"
 
 
 def totals(status: Status) -> str:

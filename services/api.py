@@ -110,6 +110,9 @@ class InterfaceStatus(Wire):
     """VIPs that are up on it now."""
     not_saved: tuple[str, ...]
     """Addresses somebody added by hand: they are gone after a restart."""
+    driver: str = ""
+    speed_mbit: int = 0
+    """0: it has no link, or does not know."""
 
 
 class UnitStatus(Wire):

@@ -17,6 +17,7 @@ from console.screens.frame import Frame
 from console.screens.interface_form import InterfaceForm
 from console.widgets.lines import Lines
 from console.widgets.row_list import RowList
+from console.wording import link
 from services.api import InterfaceStatus
 
 
@@ -31,7 +32,7 @@ class InterfacesScreen(Frame):
     LIVE = True
 
     def compose_body(self) -> Iterable[Widget]:
-        heading = f" {'Card':<6} {'Link':<8} {'Hardware address':<18} Addresses"
+        heading = f" {'Card':<6} {'Link':<14} {'Hardware address':<18} Addresses"
         yield Lines([(Segment(heading, theme.HEADING),)], classes="line")
         yield RowList[InterfaceStatus](
             _paint,
@@ -63,9 +64,8 @@ class InterfacesScreen(Frame):
 
 
 def _paint(card: InterfaceStatus, width: int, chosen: bool) -> list[Segment]:
-    link = "up" if card.carrier else "no link"
     extra = f"  not saved: {', '.join(card.not_saved)}" if card.not_saved else ""
     addresses = (", ".join(card.addresses) or "no address") + extra
-    text = f" {card.name:<6} {link:<8} {card.mac:<18} {addresses}"
+    text = f" {card.name:<6} {link(card):<14} {card.mac:<18} {addresses}"
     style = theme.CURSOR if chosen else theme.PLAIN if card.carrier else theme.FAINT
     return [Segment(fit(text, width), style)]

@@ -26,6 +26,7 @@ from console.screens.frame import Frame
 from console.widgets.lines import Lines
 from console.widgets.row_list import RowList
 from console.wizard import STEPS, Wizard
+from console.wording import link
 from services.api import AccessRole, InterfaceStatus
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class WizardCards(WizardStep):
         app.push_screen(WizardCards())
 
     def compose_step(self) -> Iterable[Widget]:
-        heading = f" {'Card':<6} {'Link':<8} {'Hardware address':<18} Addresses"
+        heading = f" {'Card':<6} {'Link':<14} {'Hardware address':<18} Addresses"
         yield Lines([(Segment(heading, theme.HEADING),)], classes="line")
         yield RowList[InterfaceStatus](
             _paint,
@@ -239,8 +240,7 @@ class WizardCards(WizardStep):
 
 
 def _paint(card: InterfaceStatus, width: int, chosen: bool) -> list[Segment]:
-    link = "link up" if card.carrier else "no link"
     addresses = ", ".join((*card.addresses, *card.not_saved)) or "no address"
-    text = f" {card.name:<6} {link:<8} {card.mac:<18} {addresses}"
+    text = f" {card.name:<6} {link(card):<14} {card.mac:<18} {addresses}"
     style = theme.CURSOR if chosen else theme.PLAIN if card.carrier else theme.FAINT
     return [Segment(fit(text, width), style)]

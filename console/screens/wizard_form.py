@@ -35,6 +35,7 @@ from console.wizard import (
     normal,
     own_address,
 )
+from console.wording import link
 from services.api import InterfaceStatus
 from services.errors import ApplianceError
 
@@ -186,8 +187,8 @@ class AddressStep(WizardForm):
         card = self._card(picture)
         told = []
         if card is not None:
-            link = "link up" if card.carrier else "no link: is its cable in?"
-            told.append(f"{card.name}  {card.mac}  {link}")
+            cable = "" if card.carrier else ": is its cable in?"
+            told.append(f"{card.name}  {link(card)}{cable}  {card.mac}  {card.driver}".rstrip())
         if others := self.wizard.others:
             told.append(f"The card keeps {', '.join(others)} as well.")
         return [*told, LOOSE]

@@ -119,7 +119,7 @@ async def serve(
     version = importlib.metadata.version("ballast")
     observer = Observer(appliance, drivers, version=version)
     power = SystemdPower() if settings.units == "systemd" else NoPower()
-    app = application(Parts(appliance, observer, drafts, journal, store, power))
+    app = application(Parts(appliance, observer, drafts, journal, store, power, drivers.links))
     server = uvicorn.Server(
         uvicorn.Config(
             app,

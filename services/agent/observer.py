@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import grp
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psutil
@@ -17,6 +18,7 @@ import psutil
 from services.agent.appliance import Appliance
 from services.api import InterfaceStatus, NodeStatus, Status, UnitStatus
 from services.apply import Drivers
+from services.drivers.ethtool import CardFacts
 from services.drivers.sample import Sample
 from services.errors import ApplianceError
 from services.plan.state import LinksSeen
@@ -51,6 +53,7 @@ class Observer:
         self._now = self._before = Sample(at=0.0, running=False)
         self._machine_now = self._machine_before = machine()
         self._links = LinksSeen()
+        self._facts: Mapping[str, CardFacts] = {}
 
     async def status(self) -> Status:
         """Everything the Overview shows."""
@@ -64,6 +67,8 @@ class Observer:
             if time.monotonic() - self._now.at < FRESH_S:
                 return
             sample, links = await asyncio.gather(self._sample(), self._drivers.links.seen())
+            if links.devices != self._links.devices:  # a link that comes up may have a new speed
+                self._facts = await self._drivers.links.describe(links.devices)
             self._before, self._now, self._links = self._now, sample, links
             self._machine_before, self._machine_now = self._machine_now, machine()
 
@@ -121,6 +126,8 @@ class Observer:
                 addresses=tuple(k.address for k, floats in ours if k.device == name and not floats),
                 floating=tuple(k.address for k, floats in ours if k.device == name and floats),
                 not_saved=tuple(key.address for key in foreign if key.device == name),
+                driver=self._facts[name].driver,
+                speed_mbit=self._facts[name].speed_mbit,
             )
             for name, device in sorted(self._links.devices.items())
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
@@ -25,6 +26,7 @@ from services.agent.observer import Observer
 from services.agent.peer import SCOPE_KEY, Peer
 from services.api import (
     AccessRole,
+    AddressProbe,
     ApplyRequest,
     ClashView,
     DraftApply,
@@ -40,6 +42,7 @@ from services.api import (
     RevisionInfo,
     WhoAmI,
 )
+from services.drivers.links import Links
 from services.drivers.power import Power
 from services.errors import (
     ApplianceError,
@@ -98,6 +101,7 @@ class Parts:
     journal: Journal
     store: Store
     power: Power
+    links: Links
 
     def draft(self, request: Request, who: Peer) -> Draft:
         """The draft of the console that asks."""
@@ -229,6 +233,17 @@ def _changing(parts: Parts) -> APIRouter:
         )
         return _json(applied)
 
+    @app.post("/network/probe")
+    async def probe(interface: str, address: str, who: Asking) -> Response:
+        who.require(*LOCAL)
+        bare = _bare(address)
+        found = await parts.links.probe(interface, bare)
+        return _json(
+            AddressProbe(
+                interface=interface, address=bare, carrier=found.carrier, owner=found.owner
+            )
+        )
+
     @app.post("/power")
     async def power(request: Request, who: Asking) -> Response:
         who.require()
@@ -333,6 +348,20 @@ async def _body(request: Request, kind: type[_Body], *, limit: int = BODY_LIMIT)
                 for found in problems_from(error, kind)
             ]
         ) from error
+
+
+def _bare(address: str) -> str:
+    """The address as the kernel writes it; raises `Refused`."""
+    try:
+        found = ip_address(address)
+    except ValueError as error:
+        raise Refused(
+            f"{shown(address)} is not an address.",
+            do="Give one without its prefix, as 192.168.2.21 or 2001:db8::21.",
+        ) from error
+    if getattr(found, "scope_id", None):
+        raise Refused(f"{shown(address)} names a card.", do="Leave out the part from % on.")
+    return str(found)
 
 
 def _bounded(confirm_s: int | None) -> int | None:

@@ -18,13 +18,13 @@ import asyncio
 import errno
 import logging
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.drivers.frames import advertisement_frame, arp_frames
 from services.drivers.rtnetlink import IPV4_BYTES, split
 from services.errors import Unable
 from services.plan.state import AddressKey, Device
@@ -37,48 +37,7 @@ CARRIER_WAIT_S = 10.0
 SEND_S = 0.1
 """How long one frame may wait for room in the card's queue."""
 
-_EVERYBODY = b"\xff" * 6
-_ALL_NODES = b"\x33\x33\x00\x00\x00\x01"
-_ALL_NODES_IP = bytes.fromhex("ff020000000000000000000000000001")
-_ETH_ARP, _ETH_IPV6 = 0x0806, 0x86DD
-_SHORTEST_FRAME = 60
-_ICMPV6 = 58
-_ADVERTISEMENT, _TARGET_CARD = 136, 2
-_ROUTER, _OVERRIDE = 0x80000000, 0x20000000
-
 _HARMLESS = {errno.ENETDOWN, errno.ENXIO, errno.ENODEV, errno.ENOBUFS, errno.EAGAIN}
-
-
-def arp_frames(mac: bytes, address: bytes) -> tuple[bytes, bytes]:
-    """A gratuitous ARP request and reply for an IPv4 address, as Ethernet frames."""
-    frames = []
-    for operation, target in ((1, bytes(6)), (2, mac)):
-        body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + mac + address + target + address
-        frame = _EVERYBODY + mac + struct.pack("!H", _ETH_ARP) + body
-        frames.append(frame.ljust(_SHORTEST_FRAME, b"\0"))
-    return frames[0], frames[1]
-
-
-def advertisement_frame(mac: bytes, address: bytes, *, router: bool) -> bytes:
-    """An unsolicited neighbour advertisement for an IPv6 address, as an Ethernet frame.
-
-    `router` must say whether this unit forwards IPv6: hosts that hear otherwise stop using
-    it as their router (RFC 4861, 7.2.5).
-    """
-    flags = _OVERRIDE | (_ROUTER if router else 0)
-    card = struct.pack("!BB", _TARGET_CARD, 1) + mac
-    message = struct.pack("!BBHI", _ADVERTISEMENT, 0, 0, flags) + address + card
-    pseudo = address + _ALL_NODES_IP + struct.pack("!II", len(message), _ICMPV6)
-    message = message[:2] + _checksum(pseudo + message) + message[4:]
-    header = struct.pack("!IHBB", 6 << 28, len(message), _ICMPV6, 255) + address + _ALL_NODES_IP
-    return _ALL_NODES + mac + struct.pack("!H", _ETH_IPV6) + header + message
-
-
-def _checksum(data: bytes) -> bytes:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return struct.pack("!H", ~total & 0xFFFF)
 
 
 @dataclass

@@ -26,9 +26,13 @@ from typing import Protocol, TypeVar
 from services.drivers import iproute
 from services.drivers import rtnetlink as kernel
 from services.drivers.announce import Announcer
+from services.drivers.ethtool import CardFacts, describe
 from services.drivers.netlink import Refusal, Request, send
+from services.drivers.probe import Probed, ask
 from services.errors import Unable
 from services.plan.state import AddressKey, Device, LinksSeen
+
+MAC_BYTES = 6
 
 Result = TypeVar("Result")
 Answer = tuple[str, Refusal | None]
@@ -53,6 +57,15 @@ class Links(Protocol):
 
     async def announce(self, keys: Iterable[AddressKey]) -> None:
         """Tell the neighbours, several times; returns after the first."""
+
+    async def probe(self, device: str, address: str) -> Probed:
+        """Ask the wire of a card who has an address, without prefix; takes a second or two.
+
+        A card that does not exist is refused.
+        """
+
+    async def describe(self, devices: Iterable[str]) -> Mapping[str, CardFacts]:
+        """Driver and speed of cards; may take as long as their firmware."""
 
     async def set_gateway(self, version: int, address: str) -> None:
         """Make `address` the default gateway of that IP version."""
@@ -95,6 +108,23 @@ class KernelLinks:
 
     async def announce(self, keys: Iterable[AddressKey]) -> None:
         await self._announcer.announce(keys)
+
+    async def probe(self, device: str, address: str) -> Probed:
+        cards = await _asked(iproute.read_cards)
+        _index(cards, device)
+        card = cards[device].device
+        macs = {
+            name: bytes.fromhex(each.device.mac.replace(":", "")) for name, each in cards.items()
+        }
+        if not card.carrier or len(macs[device]) != MAC_BYTES:
+            return Probed(carrier=False)
+        packed, _ = kernel.split(f"{address}/0")
+        owner = await ask(device, macs[device], packed, ours=macs.values())
+        return Probed(carrier=True, owner=owner)
+
+    async def describe(self, devices: Iterable[str]) -> Mapping[str, CardFacts]:
+        names = tuple(devices)
+        return await _asked(lambda: describe(names))
 
     async def set_gateway(self, version: int, address: str) -> None:
         await _asked(lambda: _set_gateway(version, address))

@@ -17,6 +17,7 @@ import pytest
 from console.appliance import Appliance
 from services.api import (
     AccessRole,
+    AddressProbe,
     ApplyRequest,
     DraftApply,
     Edit,
@@ -49,7 +50,12 @@ def base() -> Document:
 
 @pytest.fixture
 def appliance() -> Appliance:
-    return ScriptedAppliance(running=base(), clock=time.time, power_switch=False)
+    return ScriptedAppliance(
+        running=base(),
+        clock=time.time,
+        power_switch=False,
+        neighbours={"192.168.2.101": "02:00:00:00:01:01", "fd00:2::101": "02:00:00:00:01:01"},
+    )
 
 
 SERVICE, SERVER = "layer7/71", "layer7/71/711"
@@ -407,6 +413,35 @@ async def test_what_nobody_confirms_comes_back_by_itself(appliance: Appliance) -
     await appliance.apply_draft(DraftApply(confirm_s=1))
     await seen(appliance, lambda s: s.node.confirm is None)
     assert (await bare(appliance, SERVICE))["label"] == "web"
+
+
+# ------------------------------------------------------------------------------------- the wire
+
+
+async def test_an_address_is_taken_when_somebody_on_the_wire_has_it(appliance: Appliance) -> None:
+    for address in ("192.168.2.101", "fd00:2::101"):
+        taken = await appliance.probe_address("eth0", address)
+        assert (taken.interface, taken.address, taken.carrier) == ("eth0", address, True)
+        assert len(taken.owner.split(":")) == 6
+    free = AddressProbe(interface="eth0", address="192.168.2.77")
+    assert await appliance.probe_address("eth0", "192.168.2.77") == free
+    assert not (await appliance.probe_address("eth0", "192.168.2.21")).owner
+
+
+@pytest.mark.parametrize("typed", ["", "192.168.2.77/24", "192.168.2", "fe80::1%eth0", "\x1b[2J"])
+async def test_the_wire_is_asked_for_addresses_only(appliance: Appliance, typed: str) -> None:
+    with pytest.raises(Refused):
+        await appliance.probe_address("eth0", typed)
+
+
+async def test_a_card_that_is_not_there_cannot_be_asked(appliance: Appliance) -> None:
+    with pytest.raises(Unable, match="eth9 does not exist"):
+        await appliance.probe_address("eth9", "192.168.2.77")
+
+
+async def test_a_card_tells_its_driver_and_with_a_link_its_speed(appliance: Appliance) -> None:
+    card = (await appliance.status()).node.interfaces[0]
+    assert (card.name, card.driver, card.speed_mbit) == ("eth0", "veth", 10_000)
 
 
 # ------------------------------------------------------------------------------------- power

@@ -8,12 +8,15 @@ what is heard at the far end of the cable, stands in `tests/peers/test_links.py`
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import pytest
 
+from services.drivers.ethtool import CardFacts
 from services.drivers.links import KernelLinks, Links
+from services.drivers.probe import Probed
 from services.errors import Unable
 from services.plan.state import AddressKey
 from tests.fakes.links import FakeLinks, card
@@ -34,21 +37,36 @@ class World:
     links: Links
     add_by_hand: Callable[[AddressKey], object]
     switch_off: Callable[[str], object]
+    give_neighbour: Callable[[str], str]
+    """Gives the machine at the other end of eth0 an address; returns its hardware address."""
 
 
 def in_memory() -> World:
     fake = FakeLinks({name: card(name) for name in ("eth0", "eth1")})
-    return World(fake, fake.add_by_hand, fake.switch_off)
+
+    def give_neighbour(address: str) -> str:
+        fake.neighbours["eth0", address] = "02:00:00:00:00:99"
+        return "02:00:00:00:00:99"
+
+    return World(fake, fake.add_by_hand, fake.switch_off, give_neighbour)
 
 
 def in_the_kernel() -> World:
     far = Namespace()
     cable("eth0", "far0", far)
     cable("eth1", "far1", far)
+
+    def give_neighbour(address: str) -> str:
+        with far.entered():
+            ip(f"addr add {address} dev far0 nodad")
+            mac: str = json.loads(ip("-j link show far0"))[0]["address"]
+            return mac
+
     return World(
         KernelLinks(),
         lambda key: ip(f"addr add {key.address} dev {key.device}"),
         lambda device: ip(f"link set {device} down"),
+        give_neighbour,
     )
 
 
@@ -247,3 +265,35 @@ async def announcing_returns_soon_whatever_the_cards_do(world: World) -> None:
     await world.links.add_addresses({VIP: True})
     await world.links.announce([VIP, AddressKey("eth1", "198.51.100.9/32"), VIP6])
     await world.links.announce([])
+
+
+@case
+async def an_address_is_in_use_when_a_neighbour_has_it(world: World) -> None:
+    await world.links.add_addresses({OWN: False, OWN6: False})
+    for address in ("192.0.2.77", "2001:db8::77"):
+        assert await world.links.probe("eth0", address) == Probed(carrier=True)
+        owner = world.give_neighbour(address)
+        assert await world.links.probe("eth0", address) == Probed(carrier=True, owner=owner)
+
+
+@case
+async def our_own_address_is_not_somebody_elses(world: World) -> None:
+    await world.links.add_addresses({OWN: False, VIP: True, OWN6: False})
+    for address in ("192.0.2.1", "192.0.2.100", "2001:db8::1"):
+        assert await world.links.probe("eth0", address) == Probed(carrier=True)
+
+
+@case
+async def on_a_card_without_a_link_nobody_can_be_asked(world: World) -> None:
+    assert await world.links.probe("eth1", "198.51.100.9") == Probed(carrier=False)
+    with pytest.raises(Unable, match="eth9 does not exist"):
+        await world.links.probe("eth9", "192.0.2.9")
+
+
+@case
+async def a_card_tells_its_driver_and_with_a_link_its_speed(world: World) -> None:
+    assert await world.links.describe(["eth9"]) == {"eth9": CardFacts()}
+    await world.links.add_addresses({OWN: False})
+    facts = await world.links.describe(["eth0", "eth1"])
+    assert facts["eth0"] == CardFacts("veth", 10_000)
+    assert facts["eth1"].driver == "veth"

@@ -12,6 +12,7 @@ import hashlib
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from services import draft as drafting
 from services.api import (
@@ -62,6 +63,8 @@ from services.status import services_status
 from services.switch import reason, switched
 
 ServerKey = tuple[int, int]
+
+CARDS = ("eth0", "eth1", "eth2", "eth3")
 
 
 def _default_clock() -> float:
@@ -152,8 +155,10 @@ class ScriptedAppliance:
                             (),
                         ),
                         not_saved=(),
+                        driver="veth",
+                        speed_mbit=10_000 if name in self.links else 0,
                     )
-                    for name in ("eth0", "eth1", "eth2", "eth3")
+                    for name in CARDS
                 ),
                 units=(UnitStatus(name="haproxy", running=True, since_s=86_400, detail=""),),
                 notices=self.notices,
@@ -196,6 +201,12 @@ class ScriptedAppliance:
 
     async def probe_address(self, interface: str, address: str) -> AddressProbe:
         self._allowed(AccessRole.SETUP)
+        try:
+            address = str(ip_address(address.replace("%", " ")))  # a card's name is none of it
+        except ValueError as error:
+            raise Refused(f"{address!r} is not an address.", do="Give one.") from error
+        if interface not in CARDS:
+            raise Unable(f"{interface} does not exist.", do="Choose another card.")
         linked = interface in self.links
         return AddressProbe(
             interface=interface,

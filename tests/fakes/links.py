@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface
 
+from services.drivers.ethtool import CardFacts
+from services.drivers.probe import Probed
 from services.errors import Unable
 from services.plan.state import AddressKey, Device, LinksSeen
 
@@ -31,6 +33,8 @@ class FakeLinks:
     announced: list[AddressKey] = field(default_factory=list)
     unplugged: set[str] = field(default_factory=set)
     """Cards without carrier even when they are up."""
+    neighbours: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Who has an address on the wire of a card, by card and address."""
     failing: Unable | None = None
     """While set, every change raises it."""
 
@@ -76,6 +80,20 @@ class FakeLinks:
     async def announce(self, keys: Iterable[AddressKey]) -> None:
         self._judge()
         self.announced += keys
+
+    async def probe(self, device: str, address: str) -> Probed:
+        self._judge(device)
+        if not self.devices[device].carrier:
+            return Probed(carrier=False)
+        return Probed(carrier=True, owner=self.neighbours.get((device, address), ""))
+
+    async def describe(self, devices: Iterable[str]) -> Mapping[str, CardFacts]:
+        return {
+            name: CardFacts("veth", 10_000 if self.devices[name].carrier else 0)
+            if name in self.devices
+            else CardFacts()
+            for name in devices
+        }
 
     async def set_gateway(self, version: int, address: str) -> None:
         self._judge()

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.drivers.announce import advertisement_frame, arp_frames
+from services.drivers.frames import (
+    advertisement_frame,
+    arp_frames,
+    arp_owner,
+    arp_question,
+    neighbour_owner,
+    solicitation,
+    solicited,
+)
 from services.drivers.netlink import attribute, attributes
 from services.drivers.rtnetlink import Row, split
 
@@ -73,3 +81,56 @@ def test_attributes_are_read_as_they_were_written(found: dict[int, bytes]) -> No
 @given(st.binary(max_size=200))
 def test_no_garbage_makes_reading_attributes_hang_or_fail(body: bytes) -> None:
     attributes(body, 0)
+
+
+OTHER = bytes.fromhex("0200000000ff")
+V4, V6 = socket.inet_aton("192.0.2.100"), socket.inet_pton(socket.AF_INET6, "2001:db8::1:2:3:4")
+
+
+def test_a_question_for_an_ipv4_address_claims_none() -> None:
+    frame = arp_question(MAC, V4)
+    assert frame[:6] == b"\xff" * 6
+    assert frame[20:22] == b"\x00\x01"
+    assert (frame[22:28], frame[28:32], frame[38:42]) == (MAC, bytes(4), V4)
+    assert len(frame) == 60
+
+
+def test_who_announces_or_asks_for_an_ipv4_address_owns_it() -> None:
+    for frame in (*arp_frames(OTHER, V4), arp_question(OTHER, V4)):
+        assert arp_owner(frame, V4) == OTHER
+        assert arp_owner(frame, socket.inet_aton("192.0.2.101")) == b""
+
+
+def test_a_question_for_an_ipv6_address_goes_from_nobody_to_those_whose_address_ends_so() -> None:
+    frame = solicitation(MAC, V6)
+    assert frame[:6] == solicited(V6) == bytes.fromhex("3333ff030004")
+    assert frame[22:38] == bytes(16)
+    assert frame[38:54] == socket.inet_pton(socket.AF_INET6, "ff02::1:ff03:4")
+    assert frame[54] == 135
+    assert frame[62:78] == V6
+
+
+def test_who_advertises_or_asks_for_an_ipv6_address_owns_it() -> None:
+    for frame in (advertisement_frame(OTHER, V6, router=False), solicitation(OTHER, V6)):
+        assert neighbour_owner(frame, V6) == OTHER
+        assert neighbour_owner(frame, V6[:-1] + b"\x05") == b""
+
+
+def test_an_advertisement_without_its_option_is_known_by_who_sent_it() -> None:
+    frame = advertisement_frame(OTHER, V6, router=False)[:78]
+    assert neighbour_owner(frame, V6) == OTHER
+
+
+@given(st.binary(max_size=120))
+def test_any_bytes_on_the_wire_are_read_without_a_fault(data: bytes) -> None:
+    assert len(arp_owner(data, V4)) in {0, 6}
+    assert len(neighbour_owner(data, V6)) in {0, 6}
+
+
+@given(st.integers(0, 119), st.integers(0, 255))
+def test_a_frame_cut_or_changed_anywhere_is_read_without_a_fault(place: int, value: int) -> None:
+    for frame in (arp_question(OTHER, V4), advertisement_frame(OTHER, V6, router=True)):
+        changed = frame[:place] + bytes([value]) + frame[place + 1 :]
+        for data in (frame[:place], changed):
+            assert len(arp_owner(data, V4)) in {0, 6}
+            assert len(neighbour_owner(data, V6)) in {0, 6}
