@@ -10,10 +10,10 @@ PYTEST := $(BIN)/python -m pytest
 # Handed on: `make test ARGS='-k drain'`, `make lab ARGS='stop web2'`
 ARGS   ?=
 
-.PHONY: help run lab test unit lint bench image lock clean
+.PHONY: help run lab test unit lint bench image vm vm-vga test-image lock clean
 
 help: ## what you are reading
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: ## open the console on a lab appliance: namespaces, real HAProxy, live traffic
 	@.ci/setup run
@@ -43,6 +43,19 @@ bench: ## the benchmark table; samples in build/bench/results.json
 image: ## the appliance, in build/image/: root file system, disks, checksums, bill of materials
 	@.ci/setup image
 	@$(BIN)/python -m image build $(ARGS)
+
+vm: ## the virtual appliance in this terminal, in QEMU, its SSH on port 2222 of the loopback
+	@.ci/setup vm
+	@$(BIN)/python -m image run $(ARGS)
+
+vm-vga: ## a picture of the virtual appliance's screen: build/vm.png
+	@.ci/setup vm
+	@$(BIN)/python -m image picture $(ARGS)
+
+# Beyond what `make test` starts: every firmware, damage, power cuts. Needs what `make image` has made.
+test-image: ## the appliance's long tests, in QEMU
+	@.ci/setup vm
+	@$(PYTEST) -m "image and long" $(ARGS)
 
 # Constraining the appliance's lock by the developer's keeps what ships equal to what was tested.
 lock: ## resolve the dependencies again (ARGS=--upgrade for newer ones)

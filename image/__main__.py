@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from image import recipe
-from services.errors import ApplianceError
+from image.qemu import Firmware
+from services.errors import ApplianceError, Refused
 
 app = typer.Typer(
     name="image",
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+Boots = Annotated[Firmware, typer.Option("--firmware", help="What starts the boot loader.")]
 Products = Annotated[Path, typer.Option("--products", help="Where the products lie.")]
 
 
@@ -33,10 +35,36 @@ def _image() -> None:
 
 @app.command()
 def build(*, products: Products = recipe.PRODUCTS) -> None:
-    """Build the appliance: every product, from today's packages."""
-    from image.root import build as build_root
+    """Build the appliance: root file system, disk, every format, checksums."""
 
-    typer.echo(asyncio.run(build_root(products)).archive)
+    async def every() -> list[Path]:
+        from image.disk import assembly
+        from image.formats.products import make, write_sums
+        from image.root import build as build_root
+
+        root = await build_root(products)
+        assembled = await assembly.build(root.archive, products, boot_debs=root.boot_debs)
+        made = await make(assembled, products)
+        sums = write_sums(products, [*made, root.manifest, root.bill])
+        return [*made, sums]
+
+    for path in asyncio.run(every()):
+        typer.echo(path)
+
+
+@app.command()
+def disk(*, products: Products = recipe.PRODUCTS) -> None:
+    """Make disk.raw from the root.tar that is there."""
+    from image import packages, root
+    from image.disk import assembly
+    from image.manifest import read
+
+    listed = products / root.MANIFEST
+    if not listed.exists():
+        raise Refused(f"There is no {listed}.", do="Build it first: python -m image root")
+    lists = read(listed.read_text(encoding="utf-8"), where=str(listed))
+    debs = [packages.kept(recipe.CACHE / "debs", deb) for deb in lists.boot]
+    typer.echo(asyncio.run(assembly.build(products / root.ARCHIVE, products, boot_debs=debs)))
 
 
 @app.command()
@@ -67,6 +95,53 @@ def verify(*, products: Products = recipe.PRODUCTS) -> None:
     listed = products / root.MANIFEST
     text = listed.read_text(encoding="utf-8")
     demand(problems(products / root.ARCHIVE, manifest.read(text, where=str(listed))))
+
+
+@app.command()
+def run(
+    *,
+    products: Products = recipe.PRODUCTS,
+    firmware: Boots = Firmware.BIOS,
+    port: Annotated[int, typer.Option("--port", help="Port of this machine for its SSH.")] = 2222,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Go on with the disk of the last time.")
+    ] = False,
+) -> None:
+    """Start the virtual appliance in this terminal."""
+    from image import tryout
+
+    folder, options = tryout.FOLDER, tryout.TEXT_MODE
+    prepared = asyncio.run(tryout.prepare(products, folder, keep=keep, options=options))
+    typer.echo(
+        f"SSH: ssh -p {port} loadbalancer@127.0.0.1 (refused until its password was changed).\n"
+        "Off: F12, or Alt+2 and the word quit. What is changed is forgotten without --keep."
+    )
+    tryout.in_terminal(prepared, folder, firmware=firmware, port=port)
+
+
+@app.command()
+def picture(
+    *,
+    products: Products = recipe.PRODUCTS,
+    firmware: Boots = Firmware.BIOS,
+    target: Annotated[Path, typer.Option("--target", help="The PNG to write.")] = recipe.TREE
+    / "build"
+    / "vm.png",
+    within_s: Annotated[float, typer.Option("--within", help="Seconds to wait.")] = 300,
+) -> None:
+    """Start the virtual appliance unseen and write a picture of its status screen."""
+    from image import tryout
+    from image.root import ARCHIVE
+
+    folder = tryout.FOLDER.with_name("vm-picture")
+    prepared = asyncio.run(tryout.prepare(products, folder))
+    took = tryout.photograph(
+        *(prepared, folder, target),
+        firmware=firmware,
+        root=products / ARCHIVE,
+        within_s=within_s,
+    )
+    typer.echo(f"{target} (painted {took:.0f} s after power-on)")
 
 
 def main() -> int:

@@ -51,15 +51,19 @@ def read_ppm(data: bytes) -> Picture:
 
 
 def read_font(path: Path) -> Font:
-    """A PSF of either version, with its table of characters; raises `ValueError`."""
-    data = path.read_bytes()
+    """The font in a file; see `read_font_bytes`."""
+    return read_font_bytes(path.read_bytes())
+
+
+def read_font_bytes(data: bytes) -> Font:
+    """A PSF of either version, compressed or not, with its table; raises `ValueError`."""
     if data.startswith(b"\x1f\x8b"):
         data = gzip.decompress(data)
     if data.startswith(_PSF1):
         return _psf1(data)
     if data.startswith(_PSF2):
         return _psf2(data)
-    raise ValueError(f"{path} is no console font.")
+    raise ValueError("This is no console font.")
 
 
 def _psf1(data: bytes) -> Font:

@@ -35,7 +35,8 @@ ALWAYS = ("?essential", "apt")
 
 _NO_MIRROR = (
     "Look whether this machine reaches the mirror its apt sources name, or name another in the "
-    "environment (DIB_DISTRIBUTION_MIRROR, DIB_DEBIAN_SECURITY_MIRROR). Nothing was built."
+    "environment (DIB_DISTRIBUTION_MIRROR, DIB_DEBIAN_SECURITY_MIRROR). A build whose packages are "
+    "kept can be repeated without one: python -m image root --manifest FILE. Nothing was built."
 )
 _URI = re.compile(r"'(\S+)' (\S+) (\d+) ")
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from image.glyphs import Picture, read_ppm
-from services.command import run, start_daemon
+from services.command import start_daemon
 from services.errors import Unable
 
 QEMU = "qemu-system-x86_64"
@@ -51,15 +51,8 @@ class Hardware:
     nics: Sequence[str] = ("user,restrict=on",)
     """QEMU's -netdev for each NIC, without its id."""
     model: str = "virtio-net-pci"
-    disk: str = "virtio-blk-pci"
+    controller: str = "virtio-blk-pci"
     extra: Sequence[str] = field(default=())
-
-
-async def overlay(disk: Path, target: Path) -> None:
-    """Make `target` a file that takes the writes meant for `disk`; it is as large as `disk`."""
-    kind = "qcow2" if disk.suffix == ".qcow2" else "raw"
-    argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(disk.resolve()), "-F", kind]
-    await run([*argv, str(target)], timeout_s=60, do=INSTALL)
 
 
 def accelerator(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
@@ -77,7 +70,7 @@ def command_line(disk: Path, folder: Path, hardware: Hardware) -> list[str]:
     argv += ["-smp", str(hardware.cpus), "-vga", "std", "-rtc", "base=utc"]
     argv += [*_firmware(hardware.firmware, folder), "-device", "virtio-rng-pci"]
     argv += ["-drive", f"if=none,id=disk,file={disk},format=qcow2,discard=unmap"]
-    argv += ["-device", f"{hardware.disk},drive=disk,bootindex=1"]
+    argv += ["-device", f"{hardware.controller},drive=disk,bootindex=1"]
     for number, nic in enumerate(hardware.nics):
         kind, comma, rest = nic.partition(",")
         argv += ["-netdev", f"{kind},id=nic{number}{comma}{rest}"]
@@ -111,7 +104,7 @@ class Machine:
     """A machine that runs; `with` starts it and cuts its power at the end."""
 
     def __init__(self, disk: Path, folder: Path, hardware: Hardware | None = None) -> None:
-        """`disk` is an `overlay`; `folder` keeps the log and the firmware's variables."""
+        """`disk` is an overlay; `folder` keeps the log and the firmware's variables."""
         self._folder = folder
         self._disk = disk
         self._hardware = hardware or Hardware()

@@ -2,7 +2,7 @@
 """Build the root file system: choose, fetch, stage, let diskimage-builder work, tidy, judge, keep.
 
 diskimage-builder runs in namespaces of its own: what it mounts is gone with its last process, it
-sees no network, and the machine's name is not the build's. Its result is kept by the hash of
+sees no network, and its processes die with this one. Its result is kept by the hash of
 everything that went in, so a second build of the same inputs is a copy.
 """
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 BUILD_S = 3600.0
 ROOM_MIB = 8 * 1024
 """Free space a build asks for: the packages, the tree, and it as an archive twice."""
-PROGRAMS = ("apt-get", "dpkg-deb", "mmdebstrap", "sudo", "unshare")
+PROGRAMS = ("apt-get", "dpkg-deb", "mmdebstrap", "setpriv", "sudo", "unshare")
 SBIN = CLEAN_ENV["PATH"]
 
 DECIDING = tuple(
@@ -248,7 +248,18 @@ async def _disk_image_create(work: Path, staged: Path, *, epoch: int, words: Pat
         "DIB_LOCKFILES": str(home / "locks"),
     }
     made = work / "raw.tar"
-    apart = ["unshare", "--mount", "--propagation", "private", "--uts", "--ipc", "--net"]
+    apart = [
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "--uts",
+        "--ipc",
+        "--net",
+    ]
     apart += ["--pid", "--fork", "--kill-child", "--mount-proc"]
     argv = [*apart, "disk-image-create", "-n", "-t", "tar", "-o", str(made.with_suffix(""))]
     argv += ["-a", recipe.ARCH, "--logfile", str(words), "ballast"]

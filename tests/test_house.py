@@ -36,7 +36,7 @@ def pins(lock: str) -> dict[str, str]:
 
 
 def verbs() -> set[str]:
-    return set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
