@@ -135,6 +135,6 @@ def test_from_the_overview_to_real_traffic_and_back(lab: Lab, console: Tmux) -> 
     console.press("Escape")
     console.await_text("System Overview")
     console.press("F10")
-    console.await_text("Log in", "Revision")
+    console.await_text("Log in", "revision")
     console.press("q")
     assert console.await_end() == 0

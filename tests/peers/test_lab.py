@@ -196,7 +196,8 @@ def test_an_orphan_runs_on_as_the_first_processes_child_and_is_reaped(
     assert parent.wait(5) == -signal.SIGKILL
 
     host = lab.control.host_pid(daemon)
-    assert Path(f"/proc/{host}/cmdline").read_text() == "sleep\x001234\x00"
+    # setsid becomes it
+    eventually(lambda: Path(f"/proc/{host}/cmdline").read_text() == "sleep\x001234\x00")
     told = Path(f"/proc/{host}/status").read_text()
     assert f"PPid:\t{lab.control.init_pid}\n" in told
     lab.appliance.run(["kill", str(daemon)], timeout_s=5)
