@@ -24,6 +24,8 @@ class Picture:
     clashes: int = 0
     lost: ApplianceError | None = None
     """Why the last reading failed; None: it did not."""
+    starting: bool = False
+    """Nobody has answered yet, because the machine has only just been switched on."""
     lost_s: float = 0.0
     """For how long readings have failed."""
     refresh_s: float = 2.0

@@ -8,6 +8,7 @@ of more. An agent that restarts closes nothing: the picture says how long it has
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,6 +20,15 @@ from services.errors import ApplianceError, Unable
 REFRESH_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 RETRY_S = 1.0
 """While nobody answers, and while a countdown runs."""
+
+
+STARTING_S = 120.0
+"""A machine that has been on for less may still be starting; an agent that is late is no fault."""
+
+
+def uptime_s() -> float:
+    """Seconds since the machine was switched on."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Watch:
@@ -53,7 +63,10 @@ class Watch:
         except ApplianceError as error:
             now = loop.time()
             self._lost_at = now if self._lost_at is None else self._lost_at
-            self.change(replace(self.picture, lost=error, lost_s=now - self._lost_at))
+            starting = self.picture.status is None and uptime_s() < STARTING_S
+            self.change(
+                replace(self.picture, lost=error, lost_s=now - self._lost_at, starting=starting)
+            )
         except Exception as error:  # noqa: BLE001 - the figures go on after a fault of ours
             faults.record(error, "reading the status")
 
@@ -67,7 +80,9 @@ class Watch:
                 "The agent's answer is not understood.",
                 do="Bring console and agent to the same version.",
             ) from error
-        self.change(replace(self.picture, status=status, who=who, lost=None, lost_s=0.0))
+        self.change(
+            replace(self.picture, status=status, who=who, lost=None, lost_s=0.0, starting=False)
+        )
         if new:
             # after the figures are on the screen: a draft brings a whole document with it
             draft = await self._appliance.draft()

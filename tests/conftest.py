@@ -20,3 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-goldens", action="store_true", help="write golden files anew; read the diff"
     )
+    parser.addoption(
+        "--renew-pictures", action="store_true", help="write the pictures of screens anew"
+    )
+
+
+@pytest.fixture
+def renew(request: pytest.FixtureRequest) -> bool:
+    """Whether pictures are written instead of compared."""
+    return bool(request.config.getoption("--renew-pictures"))

@@ -214,6 +214,8 @@ def calm(picture: Picture, width: int) -> list[list[Segment]]:
     error = picture.lost
     if error is None:
         return []
+    if picture.starting:
+        return [[], [], [Segment("   Ballast is starting ...", theme.STRONG)]]
     told = [
         (error.what, theme.STRONG),
         (error.do, theme.PLAIN),

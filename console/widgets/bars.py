@@ -79,6 +79,8 @@ def _waiting(picture: Picture, room: int) -> list[Segment]:
 def _urgent(picture: Picture) -> tuple[tuple[str, ...], Style]:
     """What waits for the person, in words of falling length."""
     confirm = picture.status.node.confirm if picture.status else None
+    if picture.starting:
+        return ("starting",), theme.NOTICE
     if picture.lost is not None:
         return ("no answer from the agent", "no answer"), theme.ALARM
     if confirm is not None:

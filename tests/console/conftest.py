@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One time zone, no faults unseen, and the switch that renews the pictures."""
+"""One time zone, and no fault unseen."""
 
 from __future__ import annotations
 
@@ -8,15 +8,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--renew-pictures",
-        action="store_true",
-        default=False,
-        help="write the pictures of the console's screens anew instead of comparing them",
-    )
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 from textual.binding import Binding
 
+from console import watch
 from console.keymap import GLOBAL, KEYS
 from services.api import AccessRole, Applied, KnobRequest, Status
 from services.errors import ApplyFailed
@@ -284,6 +285,21 @@ async def test_without_the_agent_there_is_a_calm_screen_that_goes_on_by_itself()
         fake.silent = False
         await on.see("web-http", "UP")
         await on.gone("no answer from the agent")
+
+
+async def test_an_agent_that_is_late_after_power_on_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    up = 12.0
+    monkeypatch.setattr(watch, "uptime_s", lambda: up)
+    fake = scenes.small(silent=True)
+    async with stage(fake) as on:
+        await on.see("Ballast is starting")
+        assert "no answer" not in on.text()
+        up = watch.STARTING_S
+        await on.see("no answer from the agent", "See whether ballast-agent runs")
+        fake.silent = False
+        await on.see("web-http", "UP")
 
 
 async def test_an_agent_that_restarts_closes_nothing_and_the_last_figures_stay_a_while() -> None:

@@ -38,11 +38,6 @@ def compare(name: str, seen: str, *, renew: bool) -> None:
     assert seen + "\n" == path.read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def renew(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("--renew-pictures", default=False))
-
-
 @pytest.mark.parametrize("name", [*SCREENS, *MORE])
 async def test_a_screen_looks_as_agreed(name: str, renew: bool) -> None:
     async with stage(scenes.small()) as on:

@@ -7,7 +7,7 @@ import pytest
 
 from services.api import AccessRole, ApplyRequest, PowerAction
 from tests.console.stage import stage
-from tests.console.test_pictures import compare, renew  # noqa: F401 - a fixture
+from tests.console.test_pictures import compare
 from tests.fakes import scenes
 from tests.fakes.appliance import ScriptedAppliance
 
@@ -99,7 +99,7 @@ async def test_a_machine_that_is_not_its_own_is_left_alone() -> None:
         await on.see("This machine is not its own. Switch the machine itself.")
 
 
-async def test_the_question_why_looks_as_agreed(renew: bool) -> None:  # noqa: F811
+async def test_the_question_why_looks_as_agreed(renew: bool) -> None:
     async with stage(scenes.small()) as on:
         await on.press("f12", "s")
         await on.see("Type the reason")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.console.stage import stage
-from tests.console.test_pictures import compare, renew  # noqa: F401 - a fixture
+from tests.console.test_pictures import compare
 from tests.fakes import scenes
 from tests.fakes.appliance import ScriptedAppliance
 
@@ -83,6 +83,6 @@ async def test_enter_logs_in_like_f2(key: str) -> None:
         ("status/crowded", scenes.small(notices=(BROKEN,), factory=ALL)),
     ],
 )
-async def test_it_looks_as_agreed(name: str, fake: ScriptedAppliance, renew: bool) -> None:  # noqa: F811
+async def test_it_looks_as_agreed(name: str, fake: ScriptedAppliance, renew: bool) -> None:
     async with stage(fake, status_first=True) as on:
         compare(name, on.text(), renew=renew)

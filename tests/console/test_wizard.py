@@ -13,7 +13,7 @@ from console.wizard import normal
 from services.api import AccessRole
 from services.model import Document
 from tests.console.stage import stage
-from tests.console.test_pictures import compare, renew  # noqa: F401 - a fixture
+from tests.console.test_pictures import compare
 from tests.console.wizard_steps import FREE, fill, new_unit, to_address, to_names, to_review
 from tests.fakes import scenes
 
@@ -279,7 +279,7 @@ PICTURES: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("name", PICTURES)
-async def test_each_step_looks_as_agreed(name: str, renew: bool) -> None:  # noqa: F811
+async def test_each_step_looks_as_agreed(name: str, renew: bool) -> None:
     async with stage(new_unit()) as on:
         await on.see("step 1 of 4", "eth0")
         for key in PICTURES[name]:

@@ -11,7 +11,6 @@ from services.api import Applied, ApplyRequest
 from services.errors import Unable
 from services.model import Document
 from tests.console.stage import stage
-from tests.console.test_pictures import compare, renew  # noqa: F401 - a fixture
 from tests.console.wizard_steps import FREE, fill, new_unit, to_address, to_names, to_review
 from tests.fakes import scenes
 

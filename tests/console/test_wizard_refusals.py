@@ -10,7 +10,6 @@ import pytest
 from services.api import AddressProbe
 from services.errors import Unable
 from tests.console.stage import stage
-from tests.console.test_pictures import compare, renew  # noqa: F401 - a fixture
 from tests.console.wizard_steps import FREE, fill, new_unit, to_address, to_names
 from tests.fakes import scenes
 
