@@ -66,7 +66,7 @@ def _clashes(clashes: Sequence[ClashView]) -> Iterable[TextLine]:
 
 def plan_lines(plan: PlanView) -> list[TextLine]:
     """What applying would do, and how the configuration changes."""
-    style = theme.BAD if plan.connections else theme.GOOD
+    style = theme.BAD if plan.connections else _EFFECT[plan.effect]
     found: list[TextLine] = [
         ("What applying does", theme.HEADING),
         *map(_change, plan.changes),
