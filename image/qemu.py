@@ -50,6 +50,8 @@ class Hardware:
     cpus: int = 2
     nics: Sequence[str] = ("user,restrict=on",)
     """QEMU's -netdev for each NIC, without its id."""
+    order: Sequence[int] = ()
+    """Numbers of the NICs as they lie on the bus; as in `nics` unless it is said."""
     model: str = "virtio-net-pci"
     controller: str = "virtio-blk-pci"
     extra: Sequence[str] = field(default=())
@@ -71,8 +73,8 @@ def command_line(disk: Path, folder: Path, hardware: Hardware) -> list[str]:
     argv += [*_firmware(hardware.firmware, folder), "-device", "virtio-rng-pci"]
     argv += ["-drive", f"if=none,id=disk,file={disk},format=qcow2,discard=unmap"]
     argv += ["-device", f"{hardware.controller},drive=disk,bootindex=1"]
-    for number, nic in enumerate(hardware.nics):
-        kind, comma, rest = nic.partition(",")
+    for number in hardware.order or range(len(hardware.nics)):
+        kind, comma, rest = hardware.nics[number].partition(",")
         argv += ["-netdev", f"{kind},id=nic{number}{comma}{rest}"]
         argv += ["-device", f"{hardware.model},netdev=nic{number},mac=52:54:00:ba:11:{number:02x}"]
     return [*argv, *hardware.extra]

@@ -22,7 +22,7 @@ TIER_NEEDS: dict[str, tuple[str, ...]] = {
     "console": (),
     "peers": ("root", "netns", "ip", "haproxy", "curl", "kill", "sysctl"),
     "kernel": ("qemu-system-x86_64",),
-    "image": ("root", "qemu-system-x86_64"),
+    "image": ("root", "netns", "ip", "qemu-system-x86_64", "ping", "ssh"),
     "bench": ("root", "netns", "ip", "haproxy", "wrk", "tmux"),
 }
 """The folders that are tiers, cheapest first: that is also the order in which they run."""

@@ -4,11 +4,33 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from image import recipe
+from image.disk import assembly
 from image.root import Built, build
+
+BUILD_S = 1800
+"""From an empty cache on a busy machine: the packages, the root file system, the disk."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the first of these tests the time that the build takes."""
+    for item in items:
+        if item.get_closest_marker("image") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(BUILD_S))
+
+
+@dataclass(frozen=True)
+class Appliance:
+    """What a machine is switched on with."""
+
+    disk: Path
+    root: Path
+    """The root.tar that the disk was made from."""
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +47,10 @@ def unpacked(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("root")
     unpack(built.archive, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def appliance(built: Built) -> Appliance:
+    """The disk, as the firmware sees it; nobody writes to it."""
+    disk = asyncio.run(assembly.build(built.archive, recipe.PRODUCTS, boot_debs=built.boot_debs))
+    return Appliance(disk, built.archive)

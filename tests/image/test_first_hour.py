@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A person's first hour with a unit, on its own screen and keyboard, as the guide tells it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from image import guest_disk, recipe
+from tests.image.conftest import Appliance
+from tests.image.unit import ADDRESSES, FACTORY, NEIGHBOUR, Unit, open_ports
+from tests.netns import inside
+
+CHOSEN = "Correct-Horse-7"
+NEW = "192.168.2.77"
+TAKEN = ADDRESSES[1].partition("/")[0]
+NAME = "lb-berlin"
+HOUR_S = 1500
+
+
+@pytest.mark.timeout(HOUR_S + 600)
+def test_from_power_on_through_the_wizard_to_a_unit_that_is_still_there_after_a_restart(
+    appliance: Appliance, tmp_path: Path, renew: bool
+) -> None:
+    disk = tmp_path / "disk.qcow2"
+    asyncio.run(guest_disk.overlay(appliance.disk, disk))
+    inside(_hour, appliance, disk, tmp_path, renew, timeout_s=HOUR_S)
+
+
+def _hour(appliance: Appliance, disk: Path, folder: Path, renew: bool) -> None:
+    with Unit(disk, folder, appliance.root) as unit:
+        unit.see_status()
+        unit.looks("status", renew=renew)
+        _nothing_is_open_but_ssh_and_that_refuses(unit, folder)
+        _wizard(unit, renew)
+        _overview_and_restart(unit, renew)
+        unit.see_status(NEW)
+        unit.see(NAME)
+        assert unit.answers_ping(NEW)
+        _over_ssh(unit, folder)
+        unit.machine.push_power_button()
+        unit.machine.await_end(within_s=90)
+
+
+def _nothing_is_open_but_ssh_and_that_refuses(unit: Unit, folder: Path) -> None:
+    assert unit.answers_ping(FACTORY)
+    assert open_ports(FACTORY, [22, 25, 53, 80, 111, 161, 443, 694, 3333, 9080, 9081, 9443]) == {22}
+    for person in recipe.PEOPLE:
+        password = "setup" if person.name == "setup" else "loadbalancer"
+        done = unit.ssh(person.name, password, FACTORY, "ballast", "status", folder=folder)
+        assert done.returncode == 255, done
+        assert "Permission denied" in done.stderr
+
+
+def _wizard(unit: Unit, renew: bool) -> None:
+    unit.press("f2")
+    unit.see("login:")
+    unit.looks("login", renew=renew)
+    unit.answer("login:", "setup")
+    unit.answer("Password:", "setup")
+    unit.answer("Current password:", "setup")
+    unit.answer("New password:", CHOSEN)
+    unit.answer("Retype new password:", CHOSEN)
+
+    unit.see("step 1 of 4", "eth0")
+    unit.looks("wizard-1-interface", renew=renew)
+    unit.press("ret")
+
+    unit.see("step 2 of 4")
+    unit.fill(f"{TAKEN}/24")
+    unit.press("tab")
+    unit.fill("192.168.3.1")
+    unit.press("f9")
+    unit.see("lies in no network", "192.168.3.1")
+    unit.looks("wizard-2-refused", renew=renew)
+    unit.fill(NEIGHBOUR)
+    unit.press("f9")
+    unit.see(TAKEN, "in use")
+    unit.looks("wizard-2-in-use", renew=renew)
+    unit.fill(f"{NEW}/24")
+    unit.press("f9")
+
+    unit.see("step 3 of 4")
+    unit.fill(NEIGHBOUR)
+    unit.press("tab", "tab")
+    unit.fill(NAME)
+    unit.looks("wizard-3-names", renew=renew)
+    unit.press("f9")
+
+    unit.see("step 4 of 4", NEW, NAME)
+    unit.looks("wizard-4-review", renew=renew)
+    unit.press("f9")
+    unit.see("Keep the new settings?")
+    assert unit.answers_ping(NEW)
+    unit.press("k")
+    unit.see("The network is set up.", NEW)
+    unit.looks("wizard-5-done", renew=renew)
+    assert not unit.answers_ping(FACTORY, within_s=2)
+    unit.press("f10")
+    unit.see_status(NEW)
+
+
+def _overview_and_restart(unit: Unit, renew: bool) -> None:
+    unit.log_in_first("loadbalancer", "loadbalancer", CHOSEN)
+    unit.see("System Overview", NAME)
+    unit.looks("overview", renew=renew)
+    unit.press("f12")
+    unit.see("Restart")
+    unit.looks("power", renew=renew)
+    unit.press("r")
+    unit.see("Type the reason")
+    unit.machine.type("into the rack\n")
+    unit.gone("System Overview", within_s=120)
+
+
+def _over_ssh(unit: Unit, folder: Path) -> None:
+    told = unit.ssh("loadbalancer", CHOSEN, NEW, "ballast", "status", "--json", folder=folder)
+    assert told.returncode == 0, told
+    node = json.loads(told.stdout)["node"]
+    assert (node["hostname"], node["revision"]) == (NAME, 1)

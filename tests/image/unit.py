@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A unit of the appliance in front of a person: switched on, read, typed at, reached over its wire.
+
+Everything happens in a child of `tests.netns`, so that the unit's first card ends in a bridge of
+the child's own: what is asked of the unit over the network is asked on a wire that holds nobody
+else, and the machine that runs the tests is not on it.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from image.glyphs import Font, read_text
+from image.qemu import Firmware, Hardware, Machine
+from image.tryout import console_font
+from tests.image.pictures import compare
+from tests.netns import ip
+
+NEIGHBOUR = "192.168.2.2"
+"""The machine at the other end of eth0's cable, which has every address of `ADDRESSES`."""
+NEIGHBOUR_MAC = "02:00:00:00:00:02"
+ADDRESSES = (f"{NEIGHBOUR}/24", "192.168.2.50/24")
+FACTORY = "192.168.2.21"
+CARDS = 4
+PAINT_S = 240
+"""Until the status screen has painted its figures; 40 on a machine with nothing else to do."""
+ANSWER_S = 60
+"""Until a screen shows what a key has led to."""
+
+TEXT_MODE_WIDTH = 720
+
+TRACES = Path(__file__).resolve().parents[2] / "build" / "image-tests"
+"""Where the last picture of a test that failed lies."""
+
+
+@cache
+def font(root: Path) -> Font:
+    """The console's font, out of root.tar."""
+    return console_font(root)
+
+
+class Unit:
+    """`with` lays its cables, switches it on, and cuts its power at the end."""
+
+    def __init__(
+        self,
+        disk: Path,
+        folder: Path,
+        root: Path,
+        *,
+        firmware: Firmware = Firmware.BIOS,
+        cards: int = CARDS,
+        order: Sequence[int] = (),
+        extra: Sequence[str] = (),
+    ) -> None:
+        """`disk` is an overlay over a product, `root` the root.tar that it was made from."""
+        self._font = font(root)
+        wired = "tap,ifname=unit0,script=no,downscript=no"
+        hardware = Hardware(
+            firmware=firmware,
+            nics=(wired, *["user,restrict=on"] * (cards - 1)),
+            order=order,
+            extra=extra,
+        )
+        self.machine = Machine(disk, folder, hardware)
+
+    def __enter__(self) -> Self:
+        if "wire:" not in ip("-o link show"):
+            ip(
+                f"link add wire address {NEIGHBOUR_MAC} type bridge mcast_snooping 0",
+                "link set wire up",
+            )
+            ip(*(f"addr add {address} dev wire" for address in ADDRESSES))
+            ip("tuntap add dev unit0 mode tap", "link set unit0 master wire up")
+        self.machine.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None and not self.machine.has_ended():
+            TRACES.mkdir(parents=True, exist_ok=True)
+            self.machine.picture(TRACES / "last.png")
+            error.add_note(f"{self.text()}\n(a picture of it: {TRACES / 'last.png'})")
+        self.machine.cut_power()
+
+    # ------------------------------------------------------------------------------------ eyes
+
+    def text(self) -> str:
+        """What stands on the screen, without empty lines."""
+        lines = read_text(self.machine.look(), self._font).splitlines()
+        return "\n".join(line for line in lines if line)
+
+    def looks(self, name: str, *, renew: bool) -> None:
+        """Compare the screen with the agreed picture of that name."""
+        compare(name, self.machine, self._font, renew=renew)
+
+    def see(self, *words: str, within_s: float = ANSWER_S) -> str:
+        """Wait until all of `words` are on the screen at once; returns the screen."""
+        give_up_at = time.monotonic() + within_s
+        while any(word not in (screen := self.text()) for word in words):
+            lacking = [word for word in words if word not in screen]
+            assert time.monotonic() < give_up_at, f"not on the screen: {lacking}"
+            assert not self.machine.has_ended(), self.machine.log.read_text()[-500:]
+            time.sleep(0.3)
+        return screen
+
+    def see_status(self, address: str = FACTORY) -> float:
+        """Wait for the status screen with its figures; the seconds since the power came on."""
+        self.see("F2 Log in", address, within_s=PAINT_S)
+        return time.monotonic() - self.machine.started_at
+
+    def gone(self, word: str, *, within_s: float = ANSWER_S) -> None:
+        """Wait until `word` is on the screen no more."""
+        give_up_at = time.monotonic() + within_s
+        while word in self.text():
+            assert time.monotonic() < give_up_at, f"still on the screen: {word}"
+            time.sleep(0.3)
+
+    def in_boot_menu(self) -> bool:
+        """Whether GRUB shows its menu: a frame on the VGA's text screen, whose font is not ours."""
+        picture = self.machine.look()
+        row = picture.width * 3
+        lines = (picture.pixels[at : at + row] for at in range(0, len(picture.pixels), row))
+        frame = any(row - line.count(0) > 0.7 * row for line in lines)
+        return frame and picture.width <= TEXT_MODE_WIDTH
+
+    # ----------------------------------------------------------------------------------- hands
+
+    def press(self, *keys: str) -> None:
+        """Press keys by QEMU's names."""
+        self.machine.press(*keys)
+
+    def answer(self, question: str, *lines: str) -> None:
+        """Once `question` is on the screen type the lines, each with Enter."""
+        self.see(question)
+        for line in lines:
+            self.machine.type(f"{line}\n")
+
+    def log_in(self, name: str, password: str) -> None:
+        """From the status screen to whatever follows a right password."""
+        self.press("f2")
+        self.answer("login:", name)
+        self.answer("Password:", password)
+
+    def log_in_first(self, name: str, factory: str, chosen: str) -> None:
+        """The same for an account that has to choose a password of its own."""
+        self.log_in(name, factory)
+        self.answer("Current password:", factory)
+        self.answer("New password:", chosen)
+        self.answer("Retype new password:", chosen)
+
+    def fill(self, text: str) -> None:
+        """Replace what stands in the field that has the focus."""
+        self.press("ctrl-u")
+        self.machine.type(text)
+
+    def root_shell(self, chosen: str, *, first: bool) -> None:
+        """From the status screen to root's shell; `first`: its factory password is still there."""
+        if first:
+            self.log_in_first("root", "loadbalancer", chosen)
+        else:
+            self.log_in("root", chosen)
+        self.see("root@", ":~#")
+
+    def shell(self, command: str, *, within_s: float = ANSWER_S) -> str:
+        """Type a command to root's shell; what it wrote, which must fit on the screen."""
+        self.machine.type(f"clear; {command}; echo =$?=\n")
+        self.see("=0=", within_s=within_s)
+        return self.text().rpartition("\n=0=")[0]
+
+    # -------------------------------------------------------------------------------- the wire
+
+    def answers_ping(self, address: str, *, within_s: float = ANSWER_S) -> bool:
+        """Whether the unit answers at `address` within the time."""
+        give_up_at = time.monotonic() + within_s
+        while True:
+            argv = ["ping", "-c", "1", "-W", "1", "-I", "wire", address]
+            if subprocess.run(argv, capture_output=True, check=False).returncode == 0:
+                return True
+            if time.monotonic() > give_up_at:
+                return False
+            time.sleep(0.2)
+
+    def ssh(
+        self, name: str, password: str, address: str, *command: str, folder: Path
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `command` on the unit over SSH as a person with a password would."""
+        say = folder / "say"
+        say.write_text(f"#!/bin/sh\nprintf '%s\\n' '{password}'\n")
+        say.chmod(0o700)
+        options = {
+            "StrictHostKeyChecking": "no",
+            "UserKnownHostsFile": "/dev/null",
+            "GlobalKnownHostsFile": "/dev/null",
+            "NumberOfPasswordPrompts": "1",
+            "PubkeyAuthentication": "no",
+            "ConnectTimeout": "30",
+            "LogLevel": "ERROR",
+        }
+        argv = ["setsid", "ssh", "-F", "none"]
+        argv += [word for pair in options.items() for word in ("-o", "=".join(pair))]
+        environment: Mapping[str, str] = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "SSH_ASKPASS": str(say),
+            "SSH_ASKPASS_REQUIRE": "force",
+        }
+        return subprocess.run(
+            [*argv, f"{name}@{address}", *command],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=environment,
+        )
+
+
+def open_ports(address: str, ports: Sequence[int]) -> set[int]:
+    """Those TCP ports of the unit at which somebody listens."""
+    found = set()
+    for port in ports:
+        with socket.socket() as probe:
+            probe.settimeout(2)
+            if probe.connect_ex((address, port)) == 0:
+                found.add(port)
+    return found
