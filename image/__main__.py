@@ -25,6 +25,13 @@ app = typer.Typer(
 )
 
 Boots = Annotated[Firmware, typer.Option("--firmware", help="What starts the boot loader.")]
+Repeats = Annotated[
+    Path | None,
+    typer.Option("--manifest", help="Repeat the build that wrote this manifest.json."),
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Build although the result of these inputs is kept.")
+]
 Products = Annotated[Path, typer.Option("--products", help="Where the products lie.")]
 
 
@@ -34,7 +41,9 @@ def _image() -> None:
 
 
 @app.command()
-def build(*, products: Products = recipe.PRODUCTS) -> None:
+def build(
+    *, products: Products = recipe.PRODUCTS, manifest: Repeats = None, fresh: Fresh = False
+) -> None:
     """Build the appliance: root file system, disk, every format, checksums."""
 
     async def every() -> list[Path]:
@@ -42,7 +51,7 @@ def build(*, products: Products = recipe.PRODUCTS) -> None:
         from image.formats.products import make, write_sums
         from image.root import build as build_root
 
-        root = await build_root(products)
+        root = await build_root(products, repeat=manifest, fresh=fresh)
         assembled = await assembly.build(root.archive, products, boot_debs=root.boot_debs)
         made = await make(assembled, products)
         sums = write_sums(products, [*made, root.manifest, root.bill])
@@ -71,13 +80,8 @@ def disk(*, products: Products = recipe.PRODUCTS) -> None:
 def root(
     *,
     products: Products = recipe.PRODUCTS,
-    manifest: Annotated[
-        Path | None,
-        typer.Option("--manifest", help="Repeat the build that wrote this manifest.json."),
-    ] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Build although the result of these inputs is kept.")
-    ] = False,
+    manifest: Repeats = None,
+    fresh: Fresh = False,
 ) -> None:
     """Build the root file system: root.tar, its manifest, its bill of materials."""
     from image.root import build

@@ -53,6 +53,11 @@ SUBJECTS = (
     Subject("store", ("store.commit.ratio",)),
     Subject("console", ("console.paint.s", "console.key.ms", "console.rss.mb")),
     Subject("idle", ("console.idle.pct",)),
+    Subject(
+        "image",
+        ("image.ova.mb", "image.boot.ratio", "image.boot.s", "image.rss.mb", "image.ports"),
+    ),
+    Subject("image_build", ("image.build.s", "image.repro.diff")),
 )
 
 

@@ -65,6 +65,19 @@ _ALL = (
     Goal("console.key.ms", Sense.AT_MOST, 100, "ms", "none"),
     Goal("console.rss.mb", Sense.AT_MOST, 70, "MB", "none"),
     Goal("console.idle.pct", Sense.AT_MOST, 1, "% of a core", "none"),
+    Goal("image.ova.mb", Sense.AT_MOST, 450, "MB", "none"),
+    Goal(
+        "image.boot.ratio",
+        Sense.AT_MOST,
+        1.3,
+        "x",
+        "the same disk with a plain getty in the place of everything of ours",
+    ),
+    Goal("image.boot.s", Sense.AT_MOST, 60, "s", "none"),
+    Goal("image.rss.mb", Sense.AT_MOST, 350, "MB", "none"),
+    Goal("image.ports", Sense.AT_MOST, 0, "beside SSH", "none"),
+    Goal("image.build.s", Sense.AT_MOST, 480, "s", "none"),
+    Goal("image.repro.diff", Sense.AT_MOST, 0, "bytes", "the same manifest built elsewhere"),
 )
 
 GOALS = {goal.name: goal for goal in _ALL}

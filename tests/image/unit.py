@@ -62,6 +62,7 @@ class Unit:
     ) -> None:
         """`disk` is an overlay over a product, `root` the root.tar that it was made from."""
         self._font = font(root)
+        self._asked = 0
         wired = "tap,ifname=unit0,script=no,downscript=no"
         hardware = Hardware(
             firmware=firmware,
@@ -118,6 +119,10 @@ class Unit:
     def see_status(self, address: str = FACTORY) -> float:
         """Wait for the status screen with its figures; the seconds since the power came on."""
         self.see("F2 Log in", address, within_s=PAINT_S)
+        return self.since_power_on()
+
+    def since_power_on(self) -> float:
+        """Seconds."""
         return time.monotonic() - self.machine.started_at
 
     def gone(self, word: str, *, within_s: float = ANSWER_S) -> None:
@@ -175,9 +180,10 @@ class Unit:
 
     def shell(self, command: str, *, within_s: float = ANSWER_S) -> str:
         """Type a command to root's shell; what it wrote, which must fit on the screen."""
-        self.machine.type(f"clear; {command}; echo =$?=\n")
-        self.see("=0=", within_s=within_s)
-        return self.text().rpartition("\n=0=")[0]
+        self._asked += 1
+        self.machine.type(f"clear; {command}; echo =$?.{self._asked}=\n")
+        done = f"=0.{self._asked}="
+        return self.see(done, within_s=within_s).partition(done)[0].strip()
 
     # -------------------------------------------------------------------------------- the wire
 
