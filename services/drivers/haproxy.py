@@ -67,10 +67,6 @@ SERVERS = "show stat -1 4 -1"
 EVERYTHING = "show stat -1 7 -1"
 """Statistics of all proxies; 1 is their client side, 2 the service as a whole, 4 servers."""
 
-READING_PART, READING_S = 0.6, 1.0
-"""A new worker reads the file that was judged before, so for this part of the time that took, and
-at most for so many seconds, it cannot be there: asking would only take the processor from it."""
-
 STRAY_S = 3.0
 """Time for a stray master to end by itself."""
 
@@ -128,8 +124,6 @@ class MasterHaproxy:
         self._log = HaproxyLog(Path(place.log))
         self._bound: frozenset[tuple[str, int]] = frozenset()
         """Where the worker listens, as far as it was us who loaded its file."""
-        self._judged_s = 0.0
-        """How long it took to judge the last file."""
         self._counted: tuple[float, dict[ServerKey, int]] = (-COUNTED_S, {})
         """Live connections, and when they were counted."""
 
@@ -139,7 +133,6 @@ class MasterHaproxy:
         """Let HAProxy itself judge a file; raises `Refused` with its words."""
         self._folder.prepare()
         candidate = self._folder.candidate(config)
-        begun = time.monotonic()
         try:
             output = await run(
                 ["haproxy", "-c", "-f", str(candidate)],
@@ -149,7 +142,6 @@ class MasterHaproxy:
             )
         finally:
             candidate.unlink(missing_ok=True)
-        self._judged_s = time.monotonic() - begun
         # 2: a file without any service is good, and HAProxy says only that it would not start
         if output.status == 0 or "no error" in output.stdout:
             return
@@ -302,7 +294,6 @@ class MasterHaproxy:
         By then it has told the old one to take no more connections. Only the master knows of
         a failure, but it is busy with itself for longer: so both are asked.
         """
-        await asyncio.sleep(min(READING_PART * self._judged_s, READING_S))
         kept = asyncio.create_task(self._kept(before))
         pause = Pause(RELOAD_S, longest_s=MASTER_POLL_S)
         try:

@@ -60,6 +60,23 @@ def test_its_own_programs_take_the_files_of_the_overlays(unpacked: Path) -> None
     assert entered(unpacked, _complaints) == []
 
 
+CONFINED = (
+    *("ballast-agent", "ballast-haproxy", "ballast-firstboot", "ballast-names"),
+    *("ballast-boot-good", "ballast-slot-copy", "stunnel@", "pound", "heartbeat", "collectd"),
+)
+
+
+def _exposed(root: Entered) -> list[str]:
+    """What systemd says of units whose exposure is above 3.5, the limit for ours."""
+    how = ("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=35")
+    done = [root.run(*how, f"{name}.service") for name in CONFINED]
+    return [each.stdout + each.stderr for each in done if each.returncode]
+
+
+def test_every_daemon_of_ours_is_confined(unpacked: Path) -> None:
+    assert entered(unpacked, _exposed) == []
+
+
 def _choose_passwords(root: Entered) -> dict[str, tuple[set[str], set[str]]]:
     """Account → groups before and after it has a password of its own."""
     found = {}

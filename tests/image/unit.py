@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from image.glyphs import Font, read_text
+from image.glyphs import Font, read_font, read_text
 from image.qemu import Firmware, Hardware, Machine
 from image.tryout import console_font
 from tests.image.pictures import compare
@@ -44,6 +44,12 @@ TRACES = Path(__file__).resolve().parents[2] / "build" / "image-tests"
 def font(root: Path) -> Font:
     """The console's font, out of root.tar."""
     return console_font(root)
+
+
+@cache
+def _vga() -> Font:
+    """What a VGA writes with before a console has loaded its font, from console-setup-linux."""
+    return read_font(Path("/usr/share/consolefonts/Lat15-VGA16.psf.gz"))
 
 
 class Unit:
@@ -99,7 +105,9 @@ class Unit:
 
     def text(self) -> str:
         """What stands on the screen, without empty lines."""
-        lines = read_text(self.machine.look(), self._font).splitlines()
+        picture = self.machine.look()
+        early = picture.width <= TEXT_MODE_WIDTH
+        lines = read_text(picture, _vga() if early else self._font).splitlines()
         return "\n".join(line for line in lines if line)
 
     def looks(self, name: str, *, renew: bool) -> None:
