@@ -48,7 +48,10 @@ def font(root: Path) -> Font:
 
 @cache
 def _vga() -> Font:
-    """What a VGA writes with before a console has loaded its font, from console-setup-linux."""
+    """What a VGA writes with before a console has loaded its font, from console-setup-linux.
+
+    Nearly: capitals and the letters m and w, which touch their neighbours, are unknown.
+    """
     return read_font(Path("/usr/share/consolefonts/Lat15-VGA16.psf.gz"))
 
 
