@@ -29,6 +29,13 @@ NAMES = (
     "console.key.ms",
     "console.rss.mb",
     "console.idle.pct",
+    "image.ova.mb",
+    "image.boot.ratio",
+    "image.boot.s",
+    "image.rss.mb",
+    "image.ports",
+    "image.build.s",
+    "image.repro.diff",
 )
 
 
