@@ -259,7 +259,7 @@ def _cut_applies(appliance: Appliance, disk: Path, folder: Path) -> list[tuple[s
             unit.root_shell(CHOSEN, first=False)
             add = f"ballast vip add turn{turn}-$i --addresses 192.168.2.1$i --ports 80"
             unit.machine.type(f"clear; for i in 10 11 12 13 14 15 16 17 18 19; do {add}; done\n")
-            unit.see(f"turn{turn}-1")
+            unit.see("Done; revision")
             time.sleep(0.7 * turn)
         with Unit(disk, folder, appliance.root) as unit:
             unit.see_status()
