@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Route netlink, packed by hand: one send for many requests, one quick look at thousands.
+"""Netlink, packed by hand: one send for many requests, one quick look at thousands.
 
-For addresses only, see `rtnetlink` for what that saves; all else goes through pyroute2. What
-is needed of the protocol is small and has not changed in twenty years, so it stands here.
+For what comes in thousands, addresses (`rtnetlink`) and the IPVS table (`ipvs_wire`), see there
+for what that saves; all else goes through pyroute2. What is needed of the protocol is small and
+has not changed in twenty years, so it stands here.
 
 Every call opens a socket of its own: that costs some microseconds, and an answer that came
 too late or overflowed can never be taken for another call's. Calls block; callers use a
@@ -15,7 +16,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -35,6 +36,9 @@ _ATTR_MSG = 1
 _HEADER = struct.Struct("=IHHII")
 _ATTR = struct.Struct("=HH")
 _NUMBER = struct.Struct("=i")
+
+ROUTE, GENERIC = int(socket.NETLINK_ROUTE), 16
+"""Whom a call speaks to: routing, or what registers a family of messages of its own."""
 
 AT_ONCE = 64
 """Requests in one send: their answers must fit the socket's buffer, 212,992 bytes by default."""
@@ -84,11 +88,11 @@ def attributes(body: bytes, start: int) -> dict[int, bytes]:
     return found
 
 
-def dump(kind: int, body: bytes) -> list[bytes]:
+def dump(kind: int, body: bytes, *, to: int = ROUTE) -> list[bytes]:
     """Everything of one kind, as message bodies. Raises `OSError`."""
     found: list[bytes] = []
     for _ in range(TRIES):
-        with _channel() as channel:
+        with _channel(to) as channel:
             channel.send(_packed(kind, REQUEST | DUMP, 1, body))
             found, whole = _collect(channel)
         if whole:
@@ -96,13 +100,31 @@ def dump(kind: int, body: bytes) -> list[bytes]:
     return found
 
 
-def send(requests: Sequence[Request]) -> list[Refusal | None]:
+def dump_each(kind: int, bodies: Iterable[bytes], *, to: int) -> Iterator[list[bytes]]:
+    """A dump for each of `bodies`, one after the other over one socket. Raises `OSError`.
+
+    For kinds that the kernel never calls disturbed.
+    """
+    with _channel(to) as channel:
+        for body in bodies:
+            channel.send(_packed(kind, REQUEST | DUMP, 1, body))
+            yield _collect(channel)[0]
+
+
+def ask(kind: int, body: bytes, *, to: int) -> list[bytes]:
+    """The answer to one question that is no dump, as message bodies. Raises `OSError`."""
+    with _channel(to) as channel:
+        channel.send(_packed(kind, REQUEST | ACK, 1, body))
+        return _collect(channel)[0]
+
+
+def send(requests: Sequence[Request], *, to: int = ROUTE) -> list[Refusal | None]:
     """Make all requests, many in one send; a refusal of one stops none of the others.
 
     Returns what the kernel answered to each. Raises `OSError` if it does not answer.
     """
     answers: list[Refusal | None] = []
-    with _channel() as channel:
+    with _channel(to) as channel:
         for first in range(0, len(requests), AT_ONCE):
             batch = requests[first : first + AT_ONCE]
             channel.send(
@@ -116,8 +138,8 @@ def send(requests: Sequence[Request]) -> list[Refusal | None]:
 
 
 @contextmanager
-def _channel() -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as channel:
+def _channel(to: int) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, to) as channel:
         channel.settimeout(ANSWER_S)
         for option in (_CAP_ACK, _EXT_ACK, _STRICT):
             channel.setsockopt(_SOL_NETLINK, option, 1)
