@@ -23,6 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--renew-pictures", action="store_true", help="write the pictures of screens anew"
     )
+    parser.addoption(
+        "--root-archive", help="the kernel tier's root.tar; this tree's own is built without it"
+    )
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import pytest
 TIER_NEEDS: dict[str, tuple[str, ...]] = {
     "console": (),
     "peers": ("root", "netns", "ip", "haproxy", "curl", "kill", "sysctl"),
-    "kernel": ("qemu-system-x86_64",),
+    "kernel": ("root", "qemu-system-x86_64", "mke2fs", "chroot"),
     "image": ("root", "netns", "ip", "qemu-system-x86_64", "ping", "ssh"),
     "bench": ("root", "netns", "ip", "haproxy", "wrk", "tmux"),
 }
