@@ -52,7 +52,7 @@ vm-vga: ## a picture of the virtual appliance's screen: build/vm.png
 	@.ci/setup vm
 	@$(BIN)/python -m image picture $(ARGS)
 
-# Beyond what `make test` starts: every firmware, damage, power cuts. Needs what `make image` has made.
+# Beyond what `make test` starts: every firmware, damage, power cuts. Builds the image as make test does.
 test-image: ## the appliance's long tests, in QEMU
 	@.ci/setup vm
 	@$(PYTEST) -m "image and long" $(ARGS)
