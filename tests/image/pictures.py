@@ -21,6 +21,8 @@ from image.qemu import Machine
 
 PICTURES = Path(__file__).parent / "pictures"
 SETTLE_S = 20.0
+REST_S, RESTLESS_S = 3.0, 9.0
+"""Longer than the console's own refresh; a login prompt's cursor blinks for ever."""
 
 VOLATILE = (
     re.compile(r"CPU +\[[#.]+\] +\d+%"),
@@ -45,6 +47,7 @@ def compare(name: str, machine: Machine, font: Font, *, renew: bool) -> None:
     path = PICTURES / f"{name}.png"
     if renew:
         PICTURES.mkdir(exist_ok=True)
+        _await_rest(machine, font)
         machine.picture(path)
         return
     assert path.exists(), f"there is no picture of {name} yet: run with --renew-pictures"
@@ -53,6 +56,16 @@ def compare(name: str, machine: Machine, font: Font, *, renew: bool) -> None:
     while difference := differences(agreed, machine.look(), font):
         assert time.monotonic() < give_up_at, f"{name} looks different:\n{difference}"
         time.sleep(0.5)
+
+
+def _await_rest(machine: Machine, font: Font) -> None:
+    """Wait until nothing has changed for a while: keys may still be on their way."""
+    seen, since = steady(read_text(machine.look(), font)), time.monotonic()
+    give_up_at = since + RESTLESS_S
+    while since + REST_S > time.monotonic() < give_up_at:
+        time.sleep(0.2)
+        if (now := steady(read_text(machine.look(), font))) != seen:
+            seen, since = now, time.monotonic()
 
 
 def differences(agreed: Picture, seen: Picture, font: Font) -> str:

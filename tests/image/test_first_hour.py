@@ -87,6 +87,7 @@ def _wizard(unit: Unit, renew: bool) -> None:
     unit.fill(NEIGHBOUR)
     unit.press("tab", "tab")
     unit.fill(NAME)
+    unit.see(NAME)
     unit.looks("wizard-3-names", renew=renew)
     unit.press("f9")
 
