@@ -7,7 +7,7 @@ know what every file, address and server must be.
 
 from __future__ import annotations
 
-from services.model import Document, Interface, Local
+from services.model import Document, Local
 from services.model.base import Address
 from services.plan.state import AddressKey, LinksWanted, Wanted
 from services.render import Place, haproxy_wanted, system_files
@@ -25,32 +25,38 @@ def wanted(document: Document, place: Place) -> Wanted:
     )
 
 
-def device_for(vip: Address, local: Local) -> str:
-    """The device a VIP comes up on.
+class Devices:
+    """Which device a VIP comes up on; asked once for every VIP of a large document."""
 
-    The one whose network holds it. A VIP outside every network is routed to the unit, and
-    comes in where the default gateway is; without one, on the first device with an address.
-    """
-    for interface in local.interfaces:
-        if _holds(interface, vip):
-            return interface.name
-    gateway = local.gateway if vip.version == 4 else local.gateway6
-    if gateway is not None:
-        for interface in local.interfaces:
-            if _holds(interface, gateway):
-                return interface.name
-    with_address = (interface.name for interface in local.interfaces if interface.addresses)
-    return next(with_address, "eth0")
+    def __init__(self, local: Local) -> None:
+        self._networks = [
+            (own.network, interface.name)
+            for interface in local.interfaces
+            for own in interface.addresses
+        ]
+        names = (interface.name for interface in local.interfaces if interface.addresses)
+        first = next(names, "eth0")
+        self._otherwise = {
+            4: (local.gateway and self._holding(local.gateway)) or first,
+            6: (local.gateway6 and self._holding(local.gateway6)) or first,
+        }
 
+    def of(self, vip: Address) -> str:
+        """The device whose network holds it.
 
-def _holds(interface: Interface, address: Address) -> bool:
-    return any(
-        address in own.network for own in interface.addresses if own.version == address.version
-    )
+        A VIP outside every network is routed to the unit, and comes in where the default
+        gateway is; without one, on the first device with an address.
+        """
+        return self._holding(vip) or self._otherwise[vip.version]
+
+    def _holding(self, address: Address) -> str | None:
+        holders = (name for network, name in self._networks if address in network)
+        return next(holders, None)
 
 
 def _links(document: Document) -> LinksWanted:
     local = document.local
+    devices = Devices(local)
     clients: dict[AddressKey, set[int]] = {}
     addresses = {
         AddressKey(interface.name, str(own)): False
@@ -59,7 +65,7 @@ def _links(document: Document) -> LinksWanted:
     }
     for service in document.cluster.layer7:
         for vip in service.addresses:
-            key = AddressKey(device_for(vip, local), f"{vip}/{vip.max_prefixlen}")
+            key = AddressKey(devices.of(vip), f"{vip}/{vip.max_prefixlen}")
             addresses[key] = True
             clients.setdefault(key, set()).add(service.id)
     gateways = {4: local.gateway, 6: local.gateway6}
