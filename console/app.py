@@ -135,6 +135,8 @@ class ConsoleApp(Working, inherit_bindings=False):
 
     def _paint(self) -> None:
         """Show the picture on every screen one can see."""
+        if not self.is_running:  # the screens are being taken apart
+            return
         self.call_after_refresh(self._held_back.close)
         if self.only_setup and self.current_mode == "console":
             self.switch_mode("setup")

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 from textual.binding import Binding
+from textual.dom import DOMNode
+from textual.widget import Widget
 
 from console import watch
 from console.keymap import GLOBAL, KEYS
@@ -365,3 +367,19 @@ def test_no_key_means_two_things_on_one_screen() -> None:
         for name in GLOBAL:
             for key in KEYS[name].keys:
                 assert key not in used, (screen, key)
+
+
+async def test_figures_that_arrive_while_the_console_ends_are_no_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with stage(scenes.small()) as on:
+        await on.press("f2")
+        await on.see("Main menu")
+        prune = on.app._prune
+
+        async def arriving(*nodes: Widget, parent: DOMNode | None = None) -> None:
+            await prune(*nodes, parent=parent)
+            on.app.watching.change(on.app.picture)
+
+        monkeypatch.setattr(on.app, "_prune", arriving)
+    assert on.app.fault is None
