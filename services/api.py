@@ -279,8 +279,11 @@ class Edit(Wire):
     they opened the form, so the agent can tell who changed what underneath.
     """
 
-    key: Annotated[str, Field(pattern=r"^(local(/eth[0-3])?|layer7/[0-9]{1,10}(/[0-9]{1,10})?)$")]
-    """`layer7/SERVICE`, `layer7/SERVICE/SERVER` (ids), `local` or `local/eth0`; a new object
+    key: Annotated[
+        str, Field(pattern=r"^(local(/eth[0-3])?|layer[47]/[0-9]{1,10}(/[0-9]{1,10})?)$")
+    ]
+    """`layer7/SERVICE`, `layer7/SERVICE/SERVER` (ids), `layer4/` likewise, `local` or
+    `local/eth0`; a new object
     has an id that its console picked at random."""
     before: dict[str, Any] | None = None
     """None: it is new."""

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 
 from services.draft import Object, objects
-from services.model import Document, server_names
+from services.model import LAYERS, Document
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,10 @@ def _shown(value: object) -> str:
 def _names(document: Document) -> dict[str, str]:
     names = {"local": "this unit"}
     names |= {f"local/{card.name}": f"interface {card.name}" for card in document.local.interfaces}
-    names |= {
-        f"layer7/{service.id}": f"virtual service {service.label}"
-        for service in document.cluster.layer7
-    }
-    servers = server_names(document).items()
-    return names | {f"layer7/{of}/{id_}": f"real server {name}" for (of, id_), name in servers}
+    for layer in LAYERS:
+        for service in getattr(document.cluster, layer):
+            names[f"{layer}/{service.id}"] = f"virtual service {service.label}"
+            for server in service.servers:
+                name = f"real server {service.label}/{server.label}"
+                names[f"{layer}/{service.id}/{server.id}"] = name
+    return names

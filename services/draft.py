@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from services.api import Edit
 from services.errors import Clash, Problem
-from services.model import Document, problems_from
+from services.model import LAYERS, Document, problems_from
 
 Object = Mapping[str, Any]
 """One object as JSON, without the objects inside it."""
@@ -39,35 +39,38 @@ class Merged:
 def objects(document: Document) -> dict[str, dict[str, Any]]:
     """A document as a flat table of objects, in the document's order.
 
-    Keys: `local`, `local/eth0`, `layer7/SERVICE`, `layer7/SERVICE/SERVER` with permanent ids.
+    Keys: `local`, `local/eth0`, `layer7/SERVICE`, `layer7/SERVICE/SERVER` with permanent ids,
+    and `layer4/` likewise.
     """
     tree = document.model_dump(mode="json")
     local = tree["local"]
     table = {f"local/{card['name']}": card for card in local.pop("interfaces")}
     table["local"] = local
-    for service in tree["cluster"]["layer7"]:
-        servers = service.pop("servers")
-        table[f"layer7/{service['id']}"] = service
-        for server in servers:
-            table[f"layer7/{service['id']}/{server['id']}"] = server
+    for layer in LAYERS:
+        for service in tree["cluster"][layer]:
+            servers = service.pop("servers")
+            table[f"{layer}/{service['id']}"] = service
+            for server in servers:
+                table[f"{layer}/{service['id']}/{server['id']}"] = server
     return table
 
 
 def assembled(table: Mapping[str, Object]) -> dict[str, Any]:
     """The inverse of `objects`, as JSON; it still has to pass the model."""
     local: dict[str, Any] = {**table["local"], "interfaces": []}
-    services: dict[str, dict[str, Any]] = {}
+    services: dict[str, dict[str, dict[str, Any]]] = {layer: {} for layer in LAYERS}
     for key, found in table.items():
         match key.split("/"):
             case ["local", _]:
                 local["interfaces"].append(found)
-            case ["layer7", service]:
-                services[service] = {**found, "servers": []}
+            case [layer, service]:
+                services[layer][service] = {**found, "servers": []}
     for key, found in table.items():
         match key.split("/"):
-            case ["layer7", service, _]:
-                services[service]["servers"].append(found)
-    return {"cluster": {"layer7": list(services.values())}, "local": local}
+            case [layer, service, _]:
+                services[layer][service]["servers"].append(found)
+    cluster = {layer: list(found.values()) for layer, found in services.items()}
+    return {"cluster": cluster, "local": local}
 
 
 def with_edit(edits: Mapping[str, Edit], edit: Edit) -> dict[str, Edit]:
@@ -117,20 +120,25 @@ def _named(key: str, found: Object) -> Object:
     """The object under the name its key gives it, whatever it says itself."""
     kind, _, name = key.partition("/")
     last = name.rpartition("/")[2]
-    if kind == "layer7":
+    if kind in LAYERS:
         return {**found, "id": int(last)}
     return {**found, "name": last} if last else found
 
 
 def _inside(key: str, parent: str) -> bool:
     # the local half is one object whose cards are others: neither goes with the other
-    return parent.startswith("layer7/") and key.startswith(parent + "/")
+    return _is_service(parent) and key.startswith(parent + "/")
+
+
+def _is_service(key: str) -> bool:
+    layer, slash, _ = key.partition("/")
+    return bool(slash) and layer in LAYERS
 
 
 def _clash(edit: Edit, found: Object | None, table: Mapping[str, Object]) -> str | None:
     name = edit.label or edit.key
     parent = edit.key.rpartition("/")[0]
-    if parent.startswith("layer7/") and parent not in table and edit.after is not None:
+    if _is_service(parent) and parent not in table and edit.after is not None:
         return f"The service of {name} was deleted meanwhile."
     if found == edit.before or found == edit.after:
         return None

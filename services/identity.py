@@ -13,17 +13,19 @@ whose clients would then be sent by the old one's state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from services.model import Document, RealServer, VirtualService
+from services.model import AnyService, Document, Layer4Service
+from services.model.layer4 import MOST_MARK, OWN_MARKS, has_own_mark
+from services.model.service import Named
 
 LARGEST_ID = 2**31 - 1
 """HAProxy's largest proxy and server id."""
 
 _TRIES = 1000
 
-_Object = TypeVar("_Object", VirtualService, RealServer)
+_Object = TypeVar("_Object", bound=Named)
 
 
 def with_ids(document: Document, previous: Document | None, pick: Callable[[], int]) -> Document:
@@ -31,11 +33,12 @@ def with_ids(document: Document, previous: Document | None, pick: Callable[[], i
 
     Objects without one take the id of the object with the same label in `previous`, servers
     within the same service, else a fresh number from `pick`, a source of chance: numbers
-    outside 1 to `LARGEST_ID`, or in use in either document, are drawn again.
+    outside 1 to `LARGEST_ID`, or in use in either document, are drawn again. A layer 4 service
+    that needs a firewall mark gets one, too, and keeps it.
     """
-    services = document.cluster.layer7
-    before = previous.cluster.layer7 if previous is not None else ()
-    if all(service.id and all(server.id for server in service.servers) for service in services):
+    services = document.cluster.services
+    before = previous.cluster.services if previous is not None else ()
+    if all(_whole(service) for service in services):
         return document
     fresh = _Fresh(pick, used=(*_ids(services), *_ids(before)))
     by_id = {service.id: service for service in before}
@@ -44,18 +47,49 @@ def with_ids(document: Document, previous: Document | None, pick: Callable[[], i
         old = by_id.get(service.id)
         servers = _numbered(service.servers, old.servers if old else (), fresh)
         numbered.append(service.model_copy(update={"servers": servers}))
-    cluster = document.cluster.model_copy(update={"layer7": tuple(numbered)})
-    return document.model_copy(update={"cluster": cluster})
+    marked = _marked(numbered, by_id)
+    return document.model_copy(update={"cluster": document.cluster.with_services(marked)})
 
 
-def _ids(services: Iterable[VirtualService]) -> Iterable[int]:
+def _whole(service: AnyService) -> bool:
+    numbered = service.id and all(server.id for server in service.servers)
+    return bool(numbered) and not _lacks_mark(service)
+
+
+def _lacks_mark(service: AnyService) -> bool:
+    return isinstance(service, Layer4Service) and not service.mark and has_own_mark(service)
+
+
+def _marked(
+    services: Sequence[AnyService], before: Mapping[int, AnyService]
+) -> Iterator[AnyService]:
+    """The services, each that lacks its mark with the one it had, else with the lowest free."""
+    marks = _marks_of(services)
+    known = marks | _marks_of(before.values())
+    free = (mark for mark in range(OWN_MARKS, MOST_MARK, OWN_MARKS) if mark not in known)
+    for service in services:
+        if not _lacks_mark(service):
+            yield service
+            continue
+        old = before.get(service.id)
+        had = old.mark if isinstance(old, Layer4Service) and has_own_mark(old) else 0
+        mark = had if had and had not in marks else next(free)
+        marks.add(mark)
+        yield service.model_copy(update={"mark": mark})
+
+
+def _marks_of(services: Iterable[AnyService]) -> set[int]:
+    return {each.mark for each in services if isinstance(each, Layer4Service)}
+
+
+def _ids(services: Iterable[AnyService]) -> Iterable[int]:
     for service in services:
         yield service.id
         yield from (server.id for server in service.servers)
 
 
 def _numbered(
-    objects: Sequence[_Object], before: Sequence[_Object], fresh: _Fresh
+    objects: Sequence[_Object], before: Sequence[Named], fresh: _Fresh
 ) -> tuple[_Object, ...]:
     known = {thing.label.lower(): thing.id for thing in before}  # labels differ by more than case
     taken = {thing.id for thing in objects if thing.id}

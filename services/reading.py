@@ -20,7 +20,7 @@ from typing import IO, Any
 from pydantic import ValidationError
 
 from services.errors import ConfigInvalid, NotFound, Problem, Refused
-from services.model import Document, problems_from
+from services.model import LAYERS, Document, problems_from
 from services.model.base import cleaned, shown
 
 MOST_BYTES = 16 << 20
@@ -242,7 +242,7 @@ def write_yaml(document: Document) -> str:
             if name in local or name in ALWAYS_WRITTEN
         },
     }
-    for service in told["cluster"]["layer7"]:
-        if service["ports"].isdigit():
+    for service in (each for layer in LAYERS for each in told["cluster"].get(layer, ())):
+        if service.get("ports", "").isdigit():
             service["ports"] = int(service["ports"])  # one port looks like one
     return yaml.dump(told, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=1000)

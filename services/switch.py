@@ -7,14 +7,15 @@ and one step back.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from pydantic import ValidationError
 
 from services.errors import ConfigInvalid, NotFound
 from services.model import (
+    AnyService,
     Document,
-    RealServer,
+    Server,
     ServerState,
     problems_from,
     real_servers,
@@ -36,30 +37,32 @@ def switched(
 
     Raises `NotFound` for a key that is not there, `ConfigInvalid` for a weight out of range.
     """
-    wish = {"state": state, "weight": weight}
-    wish = {field: value for field, value in wish.items() if value is not None}
+    given: dict[str, object] = {"state": state, "weight": weight}
+    wish = {field: value for field, value in given.items() if value is not None}
     there = real_servers(document)
     if any(key not in there for key in keys):
         raise NotFound("There is no such real server.", do="Look at `ballast rip list`.")
-    try:
-        # validated anew, because a copy is not: a weight of 1000 stops here
-        new = {key: RealServer.model_validate(there[key].model_dump() | wish) for key in keys}
-    except ValidationError as error:
-        raise ConfigInvalid(problems_from(error, RealServer)) from error
-    services = tuple(
-        service.model_copy(
-            update={
-                "servers": tuple(
-                    new.get((service.id, server.id), server) for server in service.servers
-                )
-            }
-        )
-        if any(service.id == key[0] for key in new)
-        else service
-        for service in document.cluster.layer7
+    new = {key: _wished(there[key], wish) for key in keys}
+    concerned = {service for service, _ in new}
+    cluster = document.cluster.with_services(
+        _with_servers(service, new) if service.id in concerned else service
+        for service in document.cluster.services
     )
-    cluster = document.cluster.model_copy(update={"layer7": services})
     return document.model_copy(update={"cluster": cluster})
+
+
+def _wished(server: Server, wish: dict[str, object]) -> Server:
+    kind = type(server)
+    try:
+        # validated anew, because a copy is not: a weight of 1000000 stops here
+        return kind.model_validate(server.model_dump() | wish)
+    except ValidationError as error:
+        raise ConfigInvalid(problems_from(error, kind)) from error
+
+
+def _with_servers(service: AnyService, new: Mapping[tuple[int, int], Server]) -> AnyService:
+    servers = tuple(new.get((service.id, server.id), server) for server in service.servers)
+    return service.model_copy(update={"servers": servers})
 
 
 def reason(

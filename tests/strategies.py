@@ -19,21 +19,27 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy, composite
 
 from services.model import (
+    AnyService,
     Balance,
     Check,
     CheckKind,
     Cluster,
     Document,
+    Forwarding,
     Interface,
+    Layer4Server,
+    Layer4Service,
     Local,
     Mode,
     Persistence,
     RealServer,
     Role,
+    Scheduler,
     ServerState,
     VirtualService,
 )
 from services.model.base import Address, InterfaceAddress
+from services.model.layer4 import OWN_MARKS, Protocol, Tunnel, has_own_mark, several_ports
 from services.model.local import InterfaceName
 
 WORD = "ABCXYZabcxyz0189"
@@ -212,6 +218,56 @@ def virtual_services() -> SearchStrategy[VirtualService]:
     return VERSIONS.flatmap(SERVICE_FIELDS.__getitem__).map(made)
 
 
+LAYER4_FIELDS = {
+    version: st.fixed_dictionaries(
+        {
+            "id": IDS,
+            "label": LABELS,
+            "addresses": VIP_LISTS[version,],
+            "ports": port_lists(),
+            "protocol": st.sampled_from(Protocol),
+            "forwarding": st.sampled_from(Forwarding),
+            "servers": SERVER_LISTS[version,],
+        },
+        optional={
+            "tunnel": st.sampled_from(Tunnel),
+            "tunnel_port": PORTS,
+            "scheduler": st.sampled_from([each for each in Scheduler if each != "mh"]),
+            "persistence_s": st.integers(0, 86_400),
+            "granularity": st.integers(1, 32),
+            "granularity6": st.integers(1, 128),
+            "fallback_address": st.none() | SERVER_ADDRESSES[version],
+            "fallback_port": PORTS,
+            "comment": COMMENTS,
+        },
+    )
+    for version in (4, 6)
+}
+
+
+def layer4_services() -> SearchStrategy[Layer4Service]:
+    """One layer 4 service with its servers; valid on its own in a document."""
+
+    def made(fields: dict[str, Any]) -> Layer4Service:
+        if "fallback_address" not in fields:  # the built-in page has its own
+            fields = {name: value for name, value in fields.items() if name != "fallback_port"}
+        service = Layer4Service(**fields | {"servers": ()})
+        # a server of DR would have to be in a card's network
+        servers = () if service.forwarding is Forwarding.DR else fields["servers"]
+        keeps_port = service.forwarding is Forwarding.TUN or several_ports(service)
+        without = {"port": 0} if keeps_port else {}
+        return service.model_copy(
+            update={
+                "servers": tuple(
+                    Layer4Server(**{**server.model_dump(), **without})
+                    for server in {each.address: each for each in servers}.values()
+                )
+            }
+        )
+
+    return st.one_of(LAYER4_FIELDS[4], LAYER4_FIELDS[6]).map(made)
+
+
 CARDS: list[InterfaceName] = ["eth0", "eth1", "eth2", "eth3"]
 CARD_FIELDS = st.lists(
     st.tuples(
@@ -257,23 +313,39 @@ def local_halves(draw: DrawFn) -> Local:
     )
 
 
-def _ports_apart(services: list[VirtualService]) -> tuple[VirtualService, ...]:
+def _ports_apart(services: list[AnyService]) -> list[AnyService]:
     """Two services that drew the same VIP get ports that cannot meet."""
     taken: set[Address] = set()
-    apart = []
+    apart: list[AnyService] = []
     for number, service in enumerate(services):
         meets = bool(taken & set(service.addresses))
         taken |= set(service.addresses)
         ports = {"ports": str(65100 + number)} if meets else {}
         apart.append(service.model_copy(update=ports))
-    return tuple(apart)
+    return apart
+
+
+def _marked(services: list[AnyService]) -> list[AnyService]:
+    """Each with a firewall mark of its own, as far as it has one."""
+    return [
+        service.model_copy(update={"mark": _mark(service, number)})
+        if isinstance(service, Layer4Service)
+        else service
+        for number, service in enumerate(services, 1)
+    ]
+
+
+def _mark(service: Layer4Service, number: int) -> int:
+    if service.protocol is Protocol.MARK:
+        return number
+    return number * OWN_MARKS if has_own_mark(service) else 0
 
 
 SERVICE_LISTS = st.lists(
-    virtual_services(),
+    st.one_of(virtual_services(), layer4_services()),
     max_size=4,
     unique_by=(lambda service: service.id, lambda service: service.label.lower()),
-).map(lambda found: Cluster(layer7=_ports_apart(found)))
+).map(lambda found: Cluster().with_services(_marked(_ports_apart(found))))
 DOCUMENTS = st.builds(Document, cluster=SERVICE_LISTS, local=local_halves())
 
 

@@ -34,10 +34,10 @@ from services.errors import (
     Refused,
 )
 from services.identity import with_ids
-from services.model import Document, ServerState, real_servers, server_names
+from services.model import Document, RealServer, ServerState, real_servers, server_names
 from services.plan import Change, Wanted, plan
 from services.plan.changes import AddAddress, DropAddress, DropGateway, SetGateway
-from services.plan.state import ServerKey
+from services.plan.state import ServerKey, ServerKnobs
 from services.plan.words import sentence
 from services.render import Place
 from services.render.haproxy import knobs_of
@@ -194,12 +194,11 @@ class Appliance:
         async with self._lock:
             self._require_no_window()
             document = switched(self.running.document, keys, state=state, weight=weight)
-            servers = real_servers(document)
             # the person waits for these; whether it took is judged by the verification below
-            with suppress(ApplianceError):
-                await self._drivers.haproxy.set_servers(
-                    {key: knobs_of(servers[key]) for key in keys}
-                )
+            knobs = _layer7_knobs(document, keys)
+            if knobs:
+                with suppress(ApplianceError):
+                    await self._drivers.haproxy.set_servers(knobs)
             if document == self.running.document:
                 return Applied(revision=self.running.revision, changes=())
             why = why or reason(document, keys, state=state, weight=weight)
@@ -376,6 +375,12 @@ class Appliance:
             )
             for change in changes
         )
+
+
+def _layer7_knobs(document: Document, keys: Collection[ServerKey]) -> dict[ServerKey, ServerKnobs]:
+    servers = real_servers(document)
+    chosen = ((key, servers[key]) for key in keys)
+    return {key: knobs_of(found) for key, found in chosen if isinstance(found, RealServer)}
 
 
 def moves_addresses(changes: Sequence[Change]) -> bool:

@@ -7,17 +7,23 @@ rounds. Pure, and linear in the size of the document: forms call it at every cha
 
     check
     ├── network    the unit's own cards, addresses, gateways
-    ├── layer7     inside one service
+    ├── service    inside one service of either layer
+    ├── layer4     inside one of layer 4
+    ├── layer7     inside one of layer 7
     └── across     between services: labels, addresses and ports, rings
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from services.check.across import OWN_PORTS, across
+from services.check.layer4 import layer4
 from services.check.layer7 import layer7
 from services.check.network import network
+from services.check.service import Placed, placed, service
 from services.errors import ConfigInvalid, Problem
-from services.model import Document
+from services.model import Document, Layer4Service, Local
 
 __all__ = ["OWN_PORTS", "check", "require"]
 
@@ -26,11 +32,19 @@ def check(document: Document) -> tuple[Problem, ...]:
     """Every problem between the objects of `document`, in the document's order; none: empty."""
     found = [
         *across(document),
-        *(problem for pair in enumerate(document.cluster.layer7) for problem in layer7(*pair)),
+        *(problem for place in placed(document) for problem in _inside(place, document.local)),
         *network(document.local),
     ]
     # steps at one place are of one kind, so the flag only keeps a number from meeting a name
     return tuple(sorted(found, key=lambda problem: [(isinstance(s, str), s) for s in problem.path]))
+
+
+def _inside(place: Placed, local: Local) -> Iterator[Problem]:
+    yield from service(*place)
+    if isinstance(place.service, Layer4Service):
+        yield from layer4(place.path, place.service, local)
+    else:
+        yield from layer7(place.path, place.service)
 
 
 def require(document: Document) -> None:

@@ -9,7 +9,15 @@ a clock.
 from __future__ import annotations
 
 from services.model.base import Model, field_help
-from services.model.document import Cluster, Document, real_servers, server_names
+from services.model.document import (
+    LAYERS,
+    AnyService,
+    Cluster,
+    Document,
+    real_servers,
+    server_names,
+)
+from services.model.layer4 import Forwarding, Layer4Server, Layer4Service, Scheduler
 from services.model.layer7 import (
     Balance,
     Check,
@@ -17,25 +25,32 @@ from services.model.layer7 import (
     Mode,
     Persistence,
     RealServer,
-    ServerState,
     VirtualService,
 )
 from services.model.local import Interface, Local, Role
 from services.model.problems import problems_from
+from services.model.service import Server, ServerState
 
 __all__ = [
+    "LAYERS",
+    "AnyService",
     "Balance",
     "Check",
     "CheckKind",
     "Cluster",
     "Document",
+    "Forwarding",
     "Interface",
+    "Layer4Server",
+    "Layer4Service",
     "Local",
     "Mode",
     "Model",
     "Persistence",
     "RealServer",
     "Role",
+    "Scheduler",
+    "Server",
     "ServerState",
     "VirtualService",
     "field_help",

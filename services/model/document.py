@@ -7,15 +7,23 @@ there": the wanted state is always complete.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
 from services.model.base import Model, refuse, shown
-from services.model.layer7 import RealServer, VirtualService
+from services.model.layer4 import Layer4Service
+from services.model.layer7 import VirtualService
 from services.model.local import Local
+from services.model.service import Server
 
 SCHEMA_VERSION = 1
+
+LAYERS = ("layer4", "layer7")
+"""The cluster's fields that hold services, in the order of the Overview."""
+
+AnyService: TypeAlias = Layer4Service | VirtualService
 
 
 def _version(value: object) -> object:
@@ -30,10 +38,30 @@ def _version(value: object) -> object:
 class Cluster(Model):
     """The half that is equal on both units of a pair."""
 
+    layer4: Annotated[tuple[Layer4Service, ...], Field(max_length=5000)] = Field(
+        default=(), title="Layer 4 services"
+    )
+    """Layer 4 virtual services, in the order of the Overview."""
+
     layer7: Annotated[tuple[VirtualService, ...], Field(max_length=5000)] = Field(
         default=(), title="Layer 7 services"
     )
     """Layer 7 virtual services, in the order of the Overview."""
+
+    @property
+    def services(self) -> tuple[AnyService, ...]:
+        """Those of both layers, in the order of the Overview."""
+        return (*self.layer4, *self.layer7)
+
+    def with_services(self, services: Iterable[AnyService]) -> Cluster:
+        """This cluster with other services, each in its layer."""
+        listed = tuple(services)
+        return self.model_copy(
+            update={
+                "layer4": tuple(one for one in listed if isinstance(one, Layer4Service)),
+                "layer7": tuple(one for one in listed if isinstance(one, VirtualService)),
+            }
+        )
 
 
 class Document(Model):
@@ -51,11 +79,11 @@ class Document(Model):
     """This unit's own name, role and network."""
 
 
-def real_servers(document: Document) -> dict[tuple[int, int], RealServer]:
+def real_servers(document: Document) -> dict[tuple[int, int], Server]:
     """Every real server by the permanent ids of its service and its own, in order."""
     return {
         (service.id, server.id): server
-        for service in document.cluster.layer7
+        for service in document.cluster.services
         for server in service.servers
     }
 
@@ -64,6 +92,6 @@ def server_names(document: Document) -> dict[tuple[int, int], str]:
     """How to name each real server to people, by the same ids: `web/web1`."""
     return {
         (service.id, server.id): f"{service.label}/{server.label}"
-        for service in document.cluster.layer7
+        for service in document.cluster.services
         for server in service.servers
     }

@@ -18,16 +18,13 @@ from services.model.base import (
     CookieName,
     DomainName,
     HttpPath,
-    Id,
     IPAddress,
-    Label,
     Model,
     Phrase,
     Port,
-    Ports,
     StatusCodes,
-    VipAddress,
 )
+from services.model.service import PAGE_ADDRESS, PAGE_PORT, Server, Service
 
 
 class Mode(StrEnum):
@@ -60,14 +57,6 @@ class CheckKind(StrEnum):
     HTTP_HEAD = "http_head"
     HTTP_OPTIONS = "http_options"
     NONE = "none"
-
-
-class ServerState(StrEnum):
-    """What the administrator wants of a real server."""
-
-    ONLINE = "online"
-    DRAIN = "drain"
-    HALT = "halt"
 
 
 class Check(Model):
@@ -104,21 +93,13 @@ class Check(Model):
     """Good checks in a row that bring it back up."""
 
 
-class RealServer(Model):
+class RealServer(Server):
     """One server that answers for a virtual service (RIP)."""
-
-    id: Id = Field(default=0, title="Id")
-    """Permanent number given by the appliance; also HAProxy's id, so a rename keeps clients."""
-
-    label: Label = Field(title="Label")
-    """The server's name, e.g. web1."""
-
-    address: IPAddress = Field(title="IP address")
-    """The real server's own address (RIP)."""
 
     port: Port = Field(title="Port")
     """Port the real server listens on; it may differ from the virtual service's."""
 
+    # HAProxy's largest
     weight: Annotated[int, Field(ge=0, le=256)] = Field(default=100, title="Weight")
     """Share of new connections beside the other servers' weights; 0 takes none."""
 
@@ -132,29 +113,9 @@ class RealServer(Model):
     )
     """Connections the server gets at once, further ones wait; 0 is unrestricted."""
 
-    state: ServerState = Field(default=ServerState.ONLINE, title="State")
-    """Online takes traffic, drain finishes what it has, halt drops it at once."""
 
-    comment: Comment = Field(default="", title="Comment")
-    """Free text for people."""
-
-
-class VirtualService(Model):
+class VirtualService(Service):
     """A layer 7 virtual service: the addresses and ports clients connect to (VIP)."""
-
-    id: Id = Field(default=0, title="Id")
-    """Permanent number given by the appliance, so that a rename breaks no persistence."""
-
-    label: Label = Field(title="Label")
-    """The service's name, e.g. HTTP-Cluster."""
-
-    addresses: Annotated[tuple[VipAddress, ...], Field(min_length=1, max_length=16)] = Field(
-        title="IP address"
-    )
-    """Address clients connect to (VIP), several with commas; never an interface's address."""
-
-    ports: Ports = Field(title="Ports")
-    """80 or 80,443 or 1000-1010."""
 
     mode: Mode = Field(default=Mode.HTTP, title="Protocol")
     """HTTP mode for web servers, TCP mode for everything else."""
@@ -198,11 +159,11 @@ class VirtualService(Model):
     """HTTP mode: tell the servers the client's address in a header."""
 
     fallback_address: IPAddress | None = Field(
-        default=IPv4Address("127.0.0.1"), title="Fallback server"
+        default=IPv4Address(PAGE_ADDRESS), title="Fallback server"
     )
     """Answers while every real server is down; 127.0.0.1 port 9081 is the built-in page."""
 
-    fallback_port: Port = Field(default=9081, title="Fallback port")
+    fallback_port: Port = Field(default=PAGE_PORT, title="Fallback port")
     """Port of the fallback server."""
 
     check: Check = Field(default=Check(), title="Health check")

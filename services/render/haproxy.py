@@ -31,16 +31,13 @@ from services.model import (
     VirtualService,
 )
 from services.model.base import Address, port_ranges
+from services.model.service import PAGE_ADDRESS, PAGE_PORT
 from services.plan.state import File, HaproxyWanted, ServerKey, ServerKnobs
 from services.render.place import Place
 from services.render.quote import haq
 
 PEER = "ballast"
 """Name of this worker among its peers; fixed, as the host name may change under it."""
-
-PAGE_ADDRESS = "127.0.0.1"
-PAGE_PORT = 9081
-"""Where the built-in fallback page answers."""
 
 FD_LIMIT = 262_144
 """Most open files of one worker, so 131,000 connections: HAProxy reserves memory for each,

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import get_args
 
 from services.model.local import InterfaceName
-from services.render.haproxy import PAGE_PORT
+from services.model.service import PAGE_PORT
 
 SYNC_PORT = 8848
 """Where the kernel's IPVS synchronisation listens."""

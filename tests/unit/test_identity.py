@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.identity import LARGEST_ID, with_ids
-from services.model import Cluster, Document, RealServer, VirtualService
+from services.model import (
+    AnyService,
+    Cluster,
+    Document,
+    Layer4Service,
+    RealServer,
+    VirtualService,
+)
+from services.model.layer4 import OWN_MARKS, Protocol, has_own_mark
 from tests.strategies import documents
 
 
@@ -27,16 +35,21 @@ def counter() -> Callable[[], int]:
 
 def stripped(document: Document) -> Document:
     """As somebody would write it by hand: without ids."""
-    services = tuple(
+    services = (
         service.model_copy(
             update={
                 "id": 0,
                 "servers": tuple(s.model_copy(update={"id": 0}) for s in service.servers),
+                **({"mark": 0} if has_mark(service) else {}),
             }
         )
-        for service in document.cluster.layer7
+        for service in document.cluster.services
     )
-    return document.model_copy(update={"cluster": Cluster(layer7=services)})
+    return document.model_copy(update={"cluster": Cluster().with_services(services)})
+
+
+def has_mark(service: AnyService) -> bool:
+    return isinstance(service, Layer4Service) and has_own_mark(service)
 
 
 def server(label: str, number: int = 0) -> RealServer:
@@ -53,12 +66,12 @@ def service(label: str, number: int = 0, *servers: RealServer) -> VirtualService
     )
 
 
-def document(*services: VirtualService) -> Document:
-    return Document(cluster=Cluster(layer7=services))
+def document(*services: AnyService) -> Document:
+    return Document(cluster=Cluster().with_services(services))
 
 
 def ids(found: Document) -> list[tuple[int, list[int]]]:
-    return [(each.id, [s.id for s in each.servers]) for each in found.cluster.layer7]
+    return [(each.id, [s.id for s in each.servers]) for each in found.cluster.services]
 
 
 @settings(max_examples=15)
@@ -74,15 +87,15 @@ def test_every_object_gets_an_id_of_its_own(
 ) -> None:
     partly = random.Random(seed)
     services = tuple(
-        each if partly.random() < 0.5 else stripped(document(each)).cluster.layer7[0]
-        for each in wished.cluster.layer7
+        each if partly.random() < 0.5 else stripped(document(each)).cluster.services[0]
+        for each in wished.cluster.services
     )
-    wished = wished.model_copy(update={"cluster": Cluster(layer7=services)})
+    wished = wished.model_copy(update={"cluster": Cluster().with_services(services)})
     found = with_ids(wished, before, counter() if counted else chance(seed))
 
-    numbers = [each.id for each in found.cluster.layer7]
+    numbers = [each.id for each in found.cluster.services]
     assert len(set(numbers)) == len(numbers)
-    for old, new in zip(wished.cluster.layer7, found.cluster.layer7, strict=True):
+    for old, new in zip(wished.cluster.services, found.cluster.services, strict=True):
         assert 1 <= new.id <= LARGEST_ID
         assert old.id in {0, new.id}
         inside = [each.id for each in new.servers]
@@ -97,9 +110,9 @@ def test_every_object_gets_an_id_of_its_own(
 @given(documents(), documents())
 def test_a_fresh_id_was_never_anybodys(wished: Document, before: Document) -> None:
     found = with_ids(stripped(wished), before, counter())
-    known = {(each.label.lower(), each.id) for each in before.cluster.layer7}
+    known = {(each.label.lower(), each.id) for each in before.cluster.services}
     everybody = {number for each, servers in ids(before) for number in (each, *servers)}
-    for each in found.cluster.layer7:
+    for each in found.cluster.services:
         assert (each.label.lower(), each.id) in known or each.id not in everybody
 
 
@@ -138,3 +151,30 @@ def test_a_source_without_chance_is_no_endless_loop() -> None:
 def test_numbers_haproxy_does_not_take_are_drawn_again() -> None:
     drawn = iter([0, -1, LARGEST_ID + 1, LARGEST_ID])
     assert ids(with_ids(document(service("a")), None, lambda: next(drawn))) == [(LARGEST_ID, [])]
+
+
+def layer4(label: str, number: int = 0, ports: str = "80,443", mark: int = 0) -> Layer4Service:
+    vip = IPv4Address("203.0.113.1")
+    return Layer4Service(id=number, label=label, addresses=(vip,), ports=ports, mark=mark)
+
+
+def marks(found: Document) -> list[int]:
+    return [service.mark for service in found.cluster.layer4]
+
+
+def test_a_service_of_several_ports_gets_a_mark_that_is_free_and_keeps_it() -> None:
+    before = document(layer4("a", 1, mark=OWN_MARKS), layer4("b", 2, mark=2 * OWN_MARKS))
+    new = document(layer4("new"), layer4("one", ports="80"), layer4("b"), layer4("a", 1))
+    after = with_ids(new, before, chance())
+    assert marks(after) == [3 * OWN_MARKS, 0, 2 * OWN_MARKS, OWN_MARKS]
+    assert with_ids(after, before, chance()) is after
+
+
+def test_the_mark_of_somebodys_own_rules_is_left_alone() -> None:
+    own = layer4("own", 7, mark=12).model_copy(update={"protocol": Protocol.MARK})
+    assert marks(with_ids(document(own), None, chance())) == [12]
+
+
+def test_a_service_that_had_somebodys_own_mark_gets_one_of_ours() -> None:
+    before = document(layer4("a", 7, mark=12).model_copy(update={"protocol": Protocol.MARK}))
+    assert marks(with_ids(document(layer4("a", 7)), before, chance())) == [OWN_MARKS]

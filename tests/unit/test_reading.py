@@ -74,7 +74,7 @@ def test_nothing_is_nothing_unless_it_is_quoted(word: str) -> None:
 def test_an_export_names_the_unit_and_what_differs() -> None:
     assert write_yaml(Document()) == (
         "schema_version: 1\n"
-        "cluster:\n  layer7: []\n"
+        "cluster:\n  layer4: []\n  layer7: []\n"
         "local:\n  hostname: lbmaster\n  interfaces:\n"
         "  - name: eth0\n    addresses:\n    - 192.168.2.21/24\n    mtu: 1500\n"
     )
