@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from services.drivers.files import Files
 from services.drivers.haproxy import Haproxy
 from services.drivers.host import Host
+from services.drivers.ipvs import Ipvs
 from services.drivers.links import Links
+from services.drivers.nft import INSTALL, Nft
 from services.drivers.sysctl import Sysctls
-from services.errors import ApplianceError, ApplyFailed, Unable
+from services.errors import ApplianceError, ApplyFailed, Refused, Unable
 from services.plan import Change, Seen, Wanted, plan
 from services.plan.changes import (
     AddAddress,
@@ -31,12 +33,14 @@ from services.plan.changes import (
     SetGateway,
     SetHostname,
     SetMtu,
+    SetRules,
     SetServer,
     SetSysctls,
     StartHaproxy,
     StopHaproxy,
     WriteFile,
 )
+from services.plan.ipvs_changes import IpvsChange
 from services.plan.state import AddressKey
 
 log = logging.getLogger(__name__)
@@ -55,6 +59,8 @@ class Drivers:
     haproxy: Haproxy
     host: Host
     sysctls: Sysctls
+    ipvs: Ipvs
+    nft: Nft
 
 
 async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = None) -> Seen:
@@ -64,9 +70,10 @@ async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = Non
     address, so that the plan can count whom it cuts.
     """
     paths = [file.path for file in wanted.files]
-    haproxy, links, hostname, sysctls, files = await asyncio.gather(
+    haproxy, links, (ipvs, rules), hostname, sysctls, files = await asyncio.gather(
         drivers.haproxy.seen(),
         drivers.links.seen(),
+        asyncio.gather(drivers.ipvs.seen(), drivers.nft.seen()),
         drivers.host.hostname(),
         drivers.sysctls.seen(wanted.sysctls),
         asyncio.gather(*map(drivers.files.read, paths)),
@@ -76,6 +83,8 @@ async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = Non
         links=links,
         hostname=hostname,
         sysctls=sysctls,
+        ipvs=ipvs,
+        rules=rules,
         clients=(running or wanted).links.clients,
         files=dict(zip(paths, files, strict=True)),
     )
@@ -90,11 +99,14 @@ async def converge(
 ) -> tuple[Change, ...]:
     """Bring the system to `wanted` and prove it by reading back; returns what was done.
 
-    Whoever has looked already hands in what was `seen`. Raises `Unable` when it has not
-    settled after `ROUNDS`, and whatever a driver raises.
+    Whoever has looked already hands in what was `seen`. Raises `Refused` when this machine
+    lacks what is wanted, `Unable` when it has not settled after `ROUNDS`, and whatever a
+    driver raises.
     """
     done: list[Change] = []
-    changes = plan(wanted, seen or await look(drivers, wanted, running=running))
+    seen = seen or await look(drivers, wanted, running=running)
+    require_able(wanted, seen)
+    changes = plan(wanted, seen)
     for _ in range(ROUNDS):
         if not changes:
             return tuple(done)
@@ -108,6 +120,20 @@ async def converge(
             do="Something else changes it at the same time; see the journal.",
         )
     return tuple(done)
+
+
+def require_able(wanted: Wanted, seen: Seen) -> None:
+    """Raise `Refused` if this machine lacks what is wanted of it: a plan would pass it over."""
+    if wanted.ipvs.table and seen.ipvs is None:
+        raise Refused(
+            "This machine's kernel has no IPVS, so it carries no layer 4 service.",
+            do="Load it (`modprobe ip_vs`), or try layer 4 in the virtual appliance (`make vm`).",
+        )
+    if wanted.rules and seen.rules is None:
+        raise Refused(
+            "This machine has no nftables, which services of several ports and SNAT need.",
+            do=INSTALL,
+        )
 
 
 async def transact(
@@ -152,7 +178,10 @@ async def _prepared(
     for error in (obstacle, refusal):
         if error is not None:
             raise error
-    return seen if isinstance(seen, Seen) else None
+    if not isinstance(seen, Seen):
+        return None
+    require_able(new, seen)
+    return seen
 
 
 async def _undone(drivers: Drivers, old: Wanted, error: Exception) -> ApplyFailed:
@@ -177,8 +206,8 @@ async def follow(drivers: Drivers, changes: tuple[Change, ...]) -> None:
     while position < len(changes):
         kind = type(changes[position])
         batch = [changes[position]]
-        while position + len(batch) < len(changes) and (
-            type(changes[position + len(batch)]) is kind
+        while position + len(batch) < len(changes) and _alike(
+            changes[position + len(batch)], batch[0]
         ):
             batch.append(changes[position + len(batch)])
         position += len(batch)
@@ -188,6 +217,8 @@ async def follow(drivers: Drivers, changes: tuple[Change, ...]) -> None:
             await links.drop_addresses(
                 [step.key for step in batch if isinstance(step, DropAddress)]
             )
+        elif isinstance(batch[0], IpvsChange):
+            await _layer4(drivers, [step for step in batch if isinstance(step, IpvsChange)])
         elif kind is SetServer:
             await drivers.haproxy.set_servers(
                 {step.key: step.knobs for step in batch if isinstance(step, SetServer)}
@@ -195,6 +226,20 @@ async def follow(drivers: Drivers, changes: tuple[Change, ...]) -> None:
         else:
             for step in batch:
                 await _single(drivers, step)
+
+
+def _alike(change: Change, first: Change) -> bool:
+    """Whether both go to one driver in one batch; the kernel keeps the order of IPVS's."""
+    if isinstance(first, IpvsChange):
+        return isinstance(change, IpvsChange)
+    return type(change) is type(first)
+
+
+async def _layer4(drivers: Drivers, steps: list[IpvsChange]) -> None:
+    if refused := await drivers.ipvs.write(steps):
+        first, *more = refused
+        also = f" {len(more)} further changes failed, too." if more else ""
+        raise Unable(f"{first.what}{also}", do=first.do)
 
 
 async def _add(links: Links, steps: list[AddAddress]) -> None:
@@ -222,6 +267,8 @@ async def _single(drivers: Drivers, step: Change) -> None:
             await drivers.links.drop_gateway(step.version)
         case SetMtu():
             await drivers.links.set_mtu(step.device, step.mtu)
+        case SetRules():
+            await drivers.nft.replace(step.rules)
         case SetSysctls():
             await drivers.sysctls.change(dict(step.values))
         case SetHostname():

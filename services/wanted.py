@@ -11,7 +11,9 @@ from services.model import Document, Local
 from services.model.base import Address
 from services.plan.state import AddressKey, LinksWanted, Wanted
 from services.render import Place, haproxy_wanted, system_files
-from services.render.kernel import KERNEL_SETTINGS
+from services.render.ipvs import ipvs_wanted
+from services.render.kernel import CONNTRACK, KERNEL_SETTINGS
+from services.render.nft import nft_wanted, wants_conntrack
 
 
 def wanted(document: Document, place: Place) -> Wanted:
@@ -21,7 +23,9 @@ def wanted(document: Document, place: Place) -> Wanted:
         links=_links(document),
         files=system_files(document, place),
         hostname=document.local.hostname,
-        sysctls=KERNEL_SETTINGS,
+        sysctls=KERNEL_SETTINGS | CONNTRACK if wants_conntrack(document) else KERNEL_SETTINGS,
+        ipvs=ipvs_wanted(document),
+        rules=nft_wanted(document),
     )
 
 
@@ -63,7 +67,7 @@ def _links(document: Document) -> LinksWanted:
         for interface in local.interfaces
         for own in interface.addresses
     }
-    for service in document.cluster.layer7:
+    for service in document.cluster.services:
         for vip in service.addresses:
             key = AddressKey(devices.of(vip), f"{vip}/{vip.max_prefixlen}")
             addresses[key] = True

@@ -20,11 +20,21 @@ from services.plan.changes import (
     SetGateway,
     SetHostname,
     SetMtu,
+    SetRules,
     SetServer,
     SetSysctls,
     StartHaproxy,
     StopHaproxy,
     WriteFile,
+)
+from services.plan.ipvs import Entry, IpvsSeen
+from services.plan.ipvs_changes import (
+    DropDest,
+    DropService,
+    IpvsChange,
+    PutDest,
+    PutService,
+    SetTimeouts,
 )
 from services.plan.state import HaproxySeen, LinksSeen
 
@@ -44,13 +54,18 @@ def settled(wanted: Wanted) -> Seen:
         files={file.path: file.data for file in wanted.files},
         hostname=wanted.hostname,
         sysctls=dict(wanted.sysctls),
+        ipvs=IpvsSeen(table=dict(wanted.ipvs.table)),
+        rules=wanted.rules,
     )
 
 
 def after(seen: Seen, changes: Iterable[Change], wanted: Wanted) -> Seen:
     """`seen` once `changes` were followed; a worker that starts loads the file as written."""
     for change in changes:
-        seen = _one(seen, change, wanted)
+        if isinstance(change, IpvsChange):
+            seen = replace(seen, ipvs=_layer4(seen.ipvs or IpvsSeen(), change))
+        else:
+            seen = _one(seen, change, wanted)
     return seen
 
 
@@ -92,4 +107,23 @@ def _one(seen: Seen, change: Change, wanted: Wanted) -> Seen:
             haproxy = replace(haproxy, running=False, fingerprint="", servers={}, masters=0)
         case EndStrays():
             haproxy = replace(haproxy, masters=1)
+        case SetRules(rules=rules):
+            return replace(seen, rules=rules)
     return replace(seen, links=links, haproxy=haproxy)
+
+
+def _layer4(seen: IpvsSeen, change: IpvsChange) -> IpvsSeen:
+    table = dict(seen.table)
+    match change:
+        case PutService(key=key, service=service):
+            table[key] = Entry(service, table[key].dests if key in table else {})
+        case DropService(key=key):
+            del table[key]
+        case PutDest(service=of, key=dest_key, dest=dest):
+            table[of] = Entry(table[of].service, {**table[of].dests, dest_key: dest})
+        case DropDest(service=of, key=dest_key):
+            left = {key: dest for key, dest in table[of].dests.items() if key != dest_key}
+            table[of] = Entry(table[of].service, left)
+        case SetTimeouts(timeouts=timeouts):
+            return replace(seen, timeouts=timeouts)
+    return replace(seen, table=table)

@@ -33,7 +33,9 @@ from services.drivers import notify
 from services.drivers.files import DiskFiles
 from services.drivers.haproxy import MasterHaproxy, haproxy_unit
 from services.drivers.host import KernelHost
+from services.drivers.ipvs import KernelIpvs
 from services.drivers.links import KernelLinks
+from services.drivers.nft import KernelNft
 from services.drivers.power import NoPower, SystemdPower
 from services.drivers.sysctl import KernelSysctls
 from services.drivers.units import ChildUnits, Units, tail
@@ -83,6 +85,8 @@ def real_drivers(settings: Settings, place: Place) -> Drivers:
         haproxy=MasterHaproxy(place, _units(settings, place)),
         host=KernelHost(),
         sysctls=KernelSysctls(),
+        ipvs=KernelIpvs(),
+        nft=KernelNft(),
     )
 
 

@@ -91,6 +91,14 @@ class SetSysctls(Change):
 
 
 @dataclass(frozen=True)
+class SetRules(Change):
+    """Replace our nftables rules."""
+
+    rules: str = ""
+    """Empty: take our table away."""
+
+
+@dataclass(frozen=True)
 class WriteFile(Change):
     """Put a generated file in place, or back in place after a hand edited it."""
 

@@ -23,7 +23,17 @@ from services.plan.ipvs_changes import (
 
 def plan_ipvs(wanted: IpvsWanted, seen: IpvsSeen) -> tuple[IpvsChange, ...]:
     """Ordered changes; `plan_ipvs(wanted, what following it leads to)` is empty."""
-    return (*_timeouts(wanted, seen), *_come(wanted, seen), *_go(wanted, seen))
+    return (*ipvs_up(wanted, seen), *ipvs_down(wanted, seen))
+
+
+def ipvs_up(wanted: IpvsWanted, seen: IpvsSeen) -> tuple[IpvsChange, ...]:
+    """What comes or changes; to be done before anything that sends packets here."""
+    return (*_timeouts(wanted, seen), *_come(wanted, seen))
+
+
+def ipvs_down(wanted: IpvsWanted, seen: IpvsSeen) -> tuple[IpvsChange, ...]:
+    """What goes."""
+    return tuple(_go(wanted, seen))
 
 
 def _timeouts(wanted: IpvsWanted, seen: IpvsSeen) -> Iterator[IpvsChange]:

@@ -2,9 +2,10 @@
 """The fewest changes from seen to wanted, make before break.
 
 The kernel's settings come first, for a card must not come up with others. Addresses come up
-before the file that binds them, and go only after the worker that used
-them has been replaced; knobs move before a reload, so that a halted server is cut at once
-and not when the old worker ends. Sorted, so that equal input gives an equal plan.
+before the file that binds them, and go only after the worker that used them has been replaced;
+HAProxy has the fallback page before layer 4 sends anybody there; knobs move before a reload, so
+that a halted server is cut at once and not when the old worker ends. Sorted, so that equal input
+gives an equal plan.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from services.plan.changes import (
     SetGateway,
     SetHostname,
     SetMtu,
+    SetRules,
     SetServer,
     SetSysctls,
     StartHaproxy,
     StopHaproxy,
     WriteFile,
 )
+from services.plan.ipvs_planner import ipvs_down, ipvs_up
 from services.plan.state import (
     AddressKey,
     HaproxySeen,
@@ -45,6 +48,7 @@ def plan(wanted: Wanted, seen: Seen) -> tuple[Change, ...]:
         *_links_up(wanted.links, seen.links),
         *_host(wanted, seen),
         *_haproxy(wanted.haproxy, seen.haproxy),
+        *_layer4(wanted, seen),
         *_links_down(wanted, seen),
     )
 
@@ -108,6 +112,16 @@ def _haproxy(wanted: HaproxyWanted, seen: HaproxySeen) -> Iterator[Change]:
         yield ReloadHaproxy()
     elif seen.running and not wanted.running:
         yield StopHaproxy(drops=sum(seen.connections.values()))
+
+
+def _layer4(wanted: Wanted, seen: Seen) -> Iterator[Change]:
+    """Services before the rules that mark packets for them, and the other way round at the end."""
+    if seen.ipvs is not None:
+        yield from ipvs_up(wanted.ipvs, seen.ipvs)
+    if seen.rules is not None and seen.rules != wanted.rules:
+        yield SetRules(rules=wanted.rules)
+    if seen.ipvs is not None:
+        yield from ipvs_down(wanted.ipvs, seen.ipvs)
 
 
 def _clients(key: AddressKey, seen: Seen) -> int:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from services.plan.ipvs import IpvsSeen, IpvsWanted
+
 ServerKey = tuple[int, int]
 """A layer 7 server: the service's permanent id, the server's."""
 
@@ -123,6 +125,9 @@ class Wanted:
     hostname: str = ""
     sysctls: Mapping[str, str] = field(default_factory=dict)
     """Settings of the kernel by their path below /proc/sys, e.g. `net/ipv4/ip_forward`."""
+    ipvs: IpvsWanted = field(default_factory=IpvsWanted)
+    rules: str = ""
+    """Our nftables rules; empty: no table."""
 
 
 @dataclass(frozen=True)
@@ -136,5 +141,9 @@ class Seen:
     hostname: str = ""
     sysctls: Mapping[str, str | None] = field(default_factory=dict)
     """None: this kernel has no such setting, or it may not be changed from here."""
+    ipvs: IpvsSeen | None = field(default_factory=IpvsSeen)
+    """None: this kernel has no IPVS."""
+    rules: str | None = ""
+    """Our nftables rules that are loaded; None: this machine has no nftables."""
     clients: Mapping[AddressKey, frozenset[int]] = field(default_factory=dict)
     """`LinksWanted.clients` of the document that runs: who is cut when an address goes."""

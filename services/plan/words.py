@@ -15,12 +15,15 @@ from services.plan.changes import (
     SetGateway,
     SetHostname,
     SetMtu,
+    SetRules,
     SetServer,
     SetSysctls,
     StartHaproxy,
     StopHaproxy,
     WriteFile,
 )
+from services.plan.ipvs_changes import IpvsChange
+from services.plan.ipvs_changes import sentence as ipvs_sentence
 from services.plan.state import ServerKey
 
 SPELT_OUT = 3
@@ -32,23 +35,17 @@ Naming = Callable[[ServerKey], str]
 
 def sentence(change: Change, name: Naming) -> str:
     """One line, imperative, naming the object."""
+    if isinstance(change, IpvsChange):
+        return ipvs_sentence(change)
+    if isinstance(change, AddAddress | DropAddress | SetGateway | DropGateway | SetMtu):
+        return _network(change)
     match change:
-        case SetMtu():
-            return f"set the MTU of {change.device} to {change.mtu}"
-        case AddAddress():
-            kind = "floating IP" if change.floating else "address"
-            return f"bring {kind} {change.key.address} up on {change.key.device}"
-        case DropAddress():
-            kind = "floating IP" if change.floating else "address"
-            return f"take {kind} {change.key.address} down on {change.key.device}"
-        case SetGateway():
-            return f"set the IPv{change.version} default gateway to {change.address}"
-        case DropGateway():
-            return f"remove the IPv{change.version} default gateway {change.address}"
         case SetHostname():
             return f"set the hostname to {change.hostname}"
         case SetSysctls():
             return _settings(change)
+        case SetRules():
+            return _rules(change)
         case WriteFile():
             return f"write {change.file.path}"
         case StartHaproxy():
@@ -64,11 +61,33 @@ def sentence(change: Change, name: Naming) -> str:
     raise TypeError(f"no words for {type(change).__name__}")
 
 
+def _network(change: AddAddress | DropAddress | SetGateway | DropGateway | SetMtu) -> str:
+    match change:
+        case SetMtu():
+            return f"set the MTU of {change.device} to {change.mtu}"
+        case AddAddress():
+            kind = "floating IP" if change.floating else "address"
+            return f"bring {kind} {change.key.address} up on {change.key.device}"
+        case DropAddress():
+            kind = "floating IP" if change.floating else "address"
+            return f"take {kind} {change.key.address} down on {change.key.device}"
+        case SetGateway():
+            return f"set the IPv{change.version} default gateway to {change.address}"
+        case DropGateway():
+            return f"remove the IPv{change.version} default gateway {change.address}"
+
+
 def _settings(change: SetSysctls) -> str:
     if len(change.values) > SPELT_OUT:
         return f"set {len(change.values)} network settings of the kernel"
     told = (f"{name.replace('/', '.')} to {value}" for name, value in change.values)
     return f"set {', '.join(told)}"
+
+
+def _rules(change: SetRules) -> str:
+    if not change.rules:
+        return "remove the packet rules of layer 4"
+    return "set the packet rules of layer 4: marks, source addresses"
 
 
 def _server(change: SetServer, name: Naming) -> str:

@@ -33,6 +33,7 @@ from services.model import (
 from services.model.base import Address, port_ranges
 from services.model.service import PAGE_ADDRESS, PAGE_PORT
 from services.plan.state import File, HaproxyWanted, ServerKey, ServerKnobs
+from services.render.ipvs import own_address
 from services.render.place import Place
 from services.render.quote import haq
 
@@ -141,6 +142,8 @@ def haproxy_wanted(document: Document, place: Place) -> HaproxyWanted:
         raise ValueError("an object without an id was rendered")
     sections = [_section(service) for service in wanted]
     page = f"{PAGE_ADDRESS}:{PAGE_PORT}"
+    pages = [page] if any(page in section.fallbacks for section in sections) else []
+    pages += _layer4_pages(document)
     head = _ENV.get_template("haproxy.cfg.j2").render(
         place=place,
         accounts=[place.account] if place.account else [],
@@ -150,7 +153,7 @@ def haproxy_wanted(document: Document, place: Place) -> HaproxyWanted:
         peer_sections=[PEER] if any(section.tables for section in sections) else [],
     )
     tail = _ENV.get_template("page.cfg.j2").render(
-        page_binds=[page] if any(page in section.fallbacks for section in sections) else [],
+        page_binds=[pages] if pages else [],
         page_type="text/html; charset=utf-8",
         page=_PAGE,
     )
@@ -163,8 +166,20 @@ def haproxy_wanted(document: Document, place: Place) -> HaproxyWanted:
         config=File(str(place.config), sealed, 0o640),
         fingerprint=fingerprint,
         servers={key: knobs for section in sections for key, knobs in section.knobs},
-        running=bool(wanted),
+        running=bool(wanted or pages),
     )
+
+
+def _layer4_pages(document: Document) -> list[str]:
+    """Where layer 4 finds the page: it cannot send to the loopback."""
+    versions = {
+        vip.version
+        for service in document.cluster.layer4
+        if service.fallback_address is not None and service.fallback_address.is_loopback
+        for vip in service.addresses
+    }
+    found = (own_address(document.local, version) for version in sorted(versions))
+    return [_at(address, PAGE_PORT) for address in found if address is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ Sources: the kernel's ip-sysctl and ipvs-sysctl, and what other load balancers o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import get_args
 
 from services.model.local import InterfaceName
@@ -22,14 +21,14 @@ SYNC_PORT = 8848
 
 _CARDS = ("default", *get_args(InterfaceName))
 
-KERNEL_SETTINGS: Mapping[str, str] = {
+KERNEL_SETTINGS: dict[str, str] = {
     # a client whose server was deleted is told at once, and does not wait for nobody
     "net/ipv4/vs/expire_nodest_conn": "1",
     # persistent clients leave a drained server; with 0 they would come back to it for ever
     "net/ipv4/vs/expire_quiescent_template": "1",
     # a port used again goes to a server by the scheduler; since Linux 5.9 at no cost
     "net/ipv4/vs/conn_reuse_mode": "1",
-    # only SNAT of replies needs it, and it halves the rate
+    # it halves the rate, and only SNAT needs it
     "net/ipv4/vs/conntrack": "0",
     # layer 4 NAT and the unit as its real servers' gateway
     "net/ipv4/ip_forward": "1",
@@ -67,3 +66,6 @@ KERNEL_SETTINGS: Mapping[str, str] = {
     "net/ipv4/ip_local_reserved_ports": f"{SYNC_PORT},{PAGE_PORT}",
     "net/ipv4/tcp_tw_reuse": "1",
 }
+
+CONNTRACK: dict[str, str] = {"net/ipv4/vs/conntrack": "1"}
+"""What SNAT forwarding needs instead: rules see where IPVS sent a connection."""

@@ -13,7 +13,13 @@ import pytest
 import yaml
 
 from services.model import Document
+from services.plan.ipvs import IpvsSeen
+from services.plan.ipvs_changes import sentence
+from services.plan.ipvs_planner import plan_ipvs
+from services.plan.state import File
 from services.render import Place, haproxy_wanted, system_files
+from services.render.ipvs import ipvs_wanted
+from services.render.nft import nft_wanted
 
 CASES = sorted(path.parent for path in (Path(__file__).parent / "render").glob("*/document.yaml"))
 PLACE = Place()
@@ -23,11 +29,19 @@ PLACE = Place()
 def test_the_files_are_the_folders(case: Path, pytestconfig: pytest.Config) -> None:
     document = Document.model_validate(yaml.safe_load((case / "document.yaml").read_text()))
     files = [haproxy_wanted(document, PLACE).config, *system_files(document, PLACE)]
-    for file in files:
+    for file in (*files, *_kernels(document)):
         expected = case / Path(file.path).name
         if pytestconfig.getoption("--update-goldens"):
             expected.write_bytes(file.data)
         assert file.data.decode() == expected.read_text()
+
+
+def _kernels(document: Document) -> tuple[File, ...]:
+    """What the kernel must be told, as files: the IPVS table in words, our nftables rules."""
+    table = plan_ipvs(ipvs_wanted(document), IpvsSeen())
+    told = "".join(f"{sentence(change)}\n" for change in table)
+    files = (File("ipvs.txt", told.encode()), File("rules.nft", nft_wanted(document).encode()))
+    return files if table else ()
 
 
 @pytest.mark.needs("haproxy")

@@ -79,6 +79,7 @@ seens = st.builds(
     files=st.sampled_from([{}, {"/etc/hosts": b"x"}]),
     hostname=st.sampled_from(["lbmaster", "localhost"]),
     sysctls=st.dictionaries(settings, st.sampled_from(["0", "1", None])),
+    rules=st.sampled_from(["", "table a", "table b"]),
 )
 
 WEB = AddressKey("eth0", "192.0.2.100/32")

@@ -170,14 +170,27 @@ def _server(service: VirtualService, server: RealServer) -> Iterator[str]:
         yield "disabled"
 
 
+def _page_binds(document: Document) -> set[Words]:
+    """Layer 7 finds the built-in page on the loopback, layer 4 at the unit's own addresses."""
+    page = ("127.0.0.1", 9081)
+    layer7 = {(str(s.fallback_address), s.fallback_port) for s in document.cluster.layer7}
+    binds = {"127.0.0.1"} if page in layer7 else set()
+    own = [address.ip for card in document.local.interfaces for address in card.addresses]
+    for service in document.cluster.layer4:
+        if (str(service.fallback_address), service.fallback_port) == page:
+            for version in {vip.version for vip in service.addresses}:
+                first = [ip for ip in own if ip.version == version][:1]
+                binds |= {f"[{ip}]" if version == 6 else str(ip) for ip in first}
+    return {("bind", f"{address}:9081") for address in binds}
+
+
 @settings(deadline=None, max_examples=60)
 @given(documents())
 def test_the_directives_are_those_the_model_implies_and_no_others(document: Document) -> None:
     found = sections_of(haproxy_wanted(document, PLACE).config.data)
     fixed = {("global",), ("defaults",)}
     page = found.pop(("listen", "fallback-page"), None)
-    local = {(str(s.fallback_address), s.fallback_port) for s in document.cluster.layer7}
-    assert (page is not None) == (("127.0.0.1", 9081) in local)
+    assert {words for words in page or () if words[0] == "bind"} == _page_binds(document)
     assert fixed <= found.keys()
     assert {name: found[name] for name in found.keys() - fixed} == expected(document)
     keywords = sorted(words[0] for words in found["global",])
@@ -239,10 +252,10 @@ def test_the_order_on_the_screen_changes_no_byte(document: Document, chance: Any
         service.model_copy(
             update={"servers": tuple(chance.sample(service.servers, len(service.servers)))}
         )
-        for service in document.cluster.layer7
+        for service in document.cluster.services
     ]
     chance.shuffle(services)
-    turned = document.model_copy(update={"cluster": Cluster(layer7=tuple(services))})
+    turned = document.model_copy(update={"cluster": Cluster().with_services(services)})
     assert haproxy_wanted(turned, PLACE) == haproxy_wanted(document, PLACE)
 
 
