@@ -18,9 +18,8 @@ class LineEdit:
         """The cursor behind the text."""
         return cls(text, len(text))
 
-    def insert(self, more: str, *, limit: int) -> LineEdit:
-        """`more` at the cursor; what would make the text longer than `limit` is left out."""
-        more = more[: max(0, limit - len(self.text))]
+    def insert(self, more: str) -> LineEdit:
+        """`more` at the cursor."""
         return LineEdit(self.text[: self.at] + more + self.text[self.at :], self.at + len(more))
 
     def backspace(self) -> LineEdit:

@@ -14,7 +14,19 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from services.api import Edit
-from services.model import Document, Interface, Local, Model, RealServer, VirtualService
+from services.model import (
+    LAYERS,
+    AnyService,
+    Document,
+    Interface,
+    Layer4Server,
+    Layer4Service,
+    Local,
+    Model,
+    RealServer,
+    Server,
+    VirtualService,
+)
 
 Object = dict[str, Any]
 """One object as JSON, without the objects inside it."""
@@ -23,13 +35,17 @@ Place = tuple[str | int, ...]
 
 _Model = TypeVar("_Model", bound=Model)
 
-CHILDREN: Mapping[type[Model], str] = {VirtualService: "servers", Local: "interfaces"}
+CHILDREN: Mapping[type[Model], str] = {
+    Layer4Service: "servers",
+    VirtualService: "servers",
+    Local: "interfaces",
+}
 """The field of a model that holds objects of their own."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """Names an object: `layer7/7`, `layer7/7/3`, `local`, `local/eth0`."""
+    """Names an object: `layer7/7`, `layer7/7/3`, `layer4/8`, `local`, `local/eth0`."""
 
     text: str
 
@@ -42,6 +58,10 @@ class Key:
     def model(self) -> type[Model]:
         """What the object is."""
         match self.parts:
+            case ("layer4", _):
+                return Layer4Service
+            case ("layer4", _, _):
+                return Layer4Server
             case ("layer7", _):
                 return VirtualService
             case ("layer7", _, _):
@@ -52,20 +72,30 @@ class Key:
                 return Interface
 
     @property
+    def is_service(self) -> bool:
+        """Whether it names a service, or a server of one."""
+        return self.parts[0] in LAYERS
+
+    @property
+    def owner(self) -> Key:
+        """Key of the service that a server belongs to; a service's own."""
+        return Key("/".join(self.parts[:2]))
+
+    @property
     def ids(self) -> tuple[int, int]:
         """Ids of service and server; 0 for a service's own key."""
         _, service, *server = self.parts
         return int(service), int(server[0]) if server else 0
 
 
-def service_key(service: int) -> Key:
+def service_key(service: int, layer: str = "layer7") -> Key:
     """Key of a virtual service."""
-    return Key(f"layer7/{service}")
+    return Key(f"{layer}/{service}")
 
 
-def server_key(service: int, server: int) -> Key:
+def server_key(service: int, server: int, layer: str = "layer7") -> Key:
     """Key of a real server."""
-    return Key(f"layer7/{service}/{server}")
+    return Key(f"{layer}/{service}/{server}")
 
 
 LOCAL = Key("local")
@@ -91,13 +121,14 @@ def place_of(document: Document, key: Key) -> Place | None:
             names: list[str] = [card.name for card in document.local.interfaces]
             return ("local", "interfaces", names.index(name)) if name in names else None
     service, server = key.ids
-    for index, found in enumerate(document.cluster.layer7):
+    layer = key.parts[0]
+    for index, found in enumerate(getattr(document.cluster, layer)):
         if found.id == service:
             if not server:
-                return ("cluster", "layer7", index)
+                return ("cluster", layer, index)
             ids = [one.id for one in found.servers]
             if server in ids:
-                return ("cluster", "layer7", index, "servers", ids.index(server))
+                return ("cluster", layer, index, "servers", ids.index(server))
     return None
 
 
@@ -124,7 +155,7 @@ def label_of(document: Document, key: Key) -> str:
         case ("local", name):
             return name
     service, server = key.ids
-    owner = find(document, service_key(service))
+    owner = find(document, key.owner)
     found = find(document, key)
     name = getattr(found, "label", key.text)
     return f"{getattr(owner, 'label', service)}/{name}" if server else str(name)
@@ -140,22 +171,25 @@ def put(document: Document, key: Key, model: Model) -> Document:
             cards = _with(document.local.interfaces, model, lambda card: card.name)
             local = document.local.model_copy(update={"interfaces": cards})
             return document.model_copy(update={"local": local})
-        case VirtualService():
+        case VirtualService() | Layer4Service():
             old = find(document, key)
-            servers = old.servers if isinstance(old, VirtualService) else ()
+            servers = old.servers if isinstance(old, VirtualService | Layer4Service) else ()
             return _with_service(document, model.model_copy(update={"servers": servers}))
-        case RealServer():
-            owner = find(document, service_key(key.ids[0]))
-            if isinstance(owner, VirtualService):
-                servers = _with(owner.servers, model, lambda server: server.id)
-                return _with_service(document, owner.model_copy(update={"servers": servers}))
+        case RealServer() | Layer4Server():
+            owner = find(document, key.owner)
+            if isinstance(owner, VirtualService | Layer4Service):
+                new = _with_server(owner.servers, model)
+                return _with_service(document, owner.model_copy(update={"servers": new}))
     return document
 
 
-def _with_service(document: Document, service: VirtualService) -> Document:
-    services = _with(document.cluster.layer7, service, lambda one: one.id)
-    cluster = document.cluster.model_copy(update={"layer7": services})
-    return document.model_copy(update={"cluster": cluster})
+def _with_server(servers: Sequence[Server], new: Server) -> tuple[Server, ...]:
+    return _with(servers, new, lambda server: server.id)
+
+
+def _with_service(document: Document, service: AnyService) -> Document:
+    services = _with(document.cluster.services, service, lambda one: one.id)
+    return document.model_copy(update={"cluster": document.cluster.with_services(services)})
 
 
 def _with(
@@ -177,11 +211,11 @@ def remove(document: Document, key: Key) -> Document:
             return document.model_copy(update={"local": local})
     service, server = key.ids
     if not server:
-        services = tuple(one for one in document.cluster.layer7 if one.id != service)
-        cluster = document.cluster.model_copy(update={"layer7": services})
+        services = (one for one in document.cluster.services if one.id != service)
+        cluster = document.cluster.with_services(services)
         return document.model_copy(update={"cluster": cluster})
-    owner = find(document, service_key(service))
-    if isinstance(owner, VirtualService):
+    owner = find(document, key.owner)
+    if isinstance(owner, VirtualService | Layer4Service):
         servers = tuple(one for one in owner.servers if one.id != server)
         return _with_service(document, owner.model_copy(update={"servers": servers}))
     return document

@@ -162,7 +162,7 @@ def _pending(drafted: Sequence[Edit]) -> dict[RowKey, Draft]:
     found: dict[RowKey, Draft] = {}
     for edit in drafted:
         key = Key(edit.key)
-        if key.parts[0] == "layer7":
+        if key.is_service:
             kind = Draft.DELETED if edit.after is None else Draft.EDITED
             found[key.ids] = Draft.NEW if edit.before is None else kind
     return found

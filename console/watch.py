@@ -71,6 +71,7 @@ class Watch:
             faults.record(error, "reading the status")
 
     async def _read(self) -> None:
+        before = self.picture.status
         new = self.picture.who is None or self.picture.lost is not None
         try:
             status = await self._appliance.status()
@@ -83,8 +84,10 @@ class Watch:
         self.change(
             replace(self.picture, status=status, who=who, lost=None, lost_s=0.0, starting=False)
         )
-        if new:
-            # after the figures are on the screen: a draft brings a whole document with it
+        undone = before is not None and before.node.confirm is not None
+        if new or (undone and status.node.confirm is None):
+            # after the figures are on the screen: a draft brings a whole document with it, and
+            # one whose change was not kept is back
             draft = await self._appliance.draft()
             self.change(replace(self.picture, drafted=draft.edits, clashes=len(draft.clashes)))
 

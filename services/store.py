@@ -282,7 +282,7 @@ def _opened(folder: Path) -> Iterator[int]:
         finally:
             os.close(opened)
     except OSError as error:
-        raise unable(error, str(folder / "revision")) from error
+        raise unable(error, str(folder)) from error
 
 
 @contextmanager

@@ -122,7 +122,8 @@ class KeepDialog(Dialog[str]):
             [
                 (
                     f"Applied by {confirm.who}. If nobody keeps it within "
-                    f"{confirm.seconds_left} seconds, the settings before come back by themselves."
+                    f"{count(confirm.seconds_left, 'second')}, the settings before come back by "
+                    "themselves."
                 ),
             ]
         )

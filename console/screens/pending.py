@@ -266,6 +266,7 @@ class PendingScreen(Frame):
                 app.say("Somebody kept it meanwhile.", bad=False)
             case "gone":
                 app.say(OVER)
+                self.action_refresh()
             case _:
                 self.say("It still waits: F9 asks again.", theme.WARNING)
         app.watching.now()

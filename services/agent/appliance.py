@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -152,13 +152,16 @@ class Appliance:
     async def apply_draft(
         self, draft: Draft, *, who: str, why: str, confirm_s: int | None, local_only: bool = False
     ) -> Applied:
-        """Merge the draft into what runs now and apply it; then it is empty."""
+        """Merge the draft into what runs now and apply it; then it is empty.
+
+        One that nobody confirms is pending again when the settings before come back.
+        """
         async with self._lock:
             document = self.merged(draft).document
             if document is None:
                 raise Refused("There is nothing to apply.", do="Change something first.")
             applied = await self._change(
-                document, who=who, why=why, confirm_s=confirm_s, local_only=local_only
+                document, who=who, why=why, confirm_s=confirm_s, local_only=local_only, draft=draft
             )
             self._drafts.discard(draft.key)
             return applied
@@ -194,15 +197,19 @@ class Appliance:
         async with self._lock:
             self._require_no_window()
             document = switched(self.running.document, keys, state=state, weight=weight)
-            # the person waits for these; whether it took is judged by the verification below
             knobs = _layer7_knobs(document, keys)
-            if knobs:
-                with suppress(ApplianceError):
-                    await self._drivers.haproxy.set_servers(knobs)
+
+            async def turn() -> None:
+                # the person waits for these; whether it took is judged by the verification
+                if knobs:
+                    with suppress(ApplianceError):
+                        await self._drivers.haproxy.set_servers(knobs)
+
             if document == self.running.document:
+                await turn()
                 return Applied(revision=self.running.revision, changes=())
             why = why or reason(document, keys, state=state, weight=weight)
-            return await self._change(document, who=who, why=why)
+            return await self._change(document, who=who, why=why, at_once=turn)
 
     async def rollback(self, number: int | None, *, who: str, why: str) -> Applied:
         """Apply an earlier revision again; inside a window, end it and go back."""
@@ -279,8 +286,16 @@ class Appliance:
             return False
         return not plan(running.wanted, seen) and self.running is running
 
+    async def _as_it_runs(self) -> Applied:
+        """What runs is wanted again: no revision is made, so that one step back stays one."""
+        changes = await converge(self._drivers, self.running.wanted)
+        told = self._told(changes, self.running.document)
+        return Applied(revision=self.running.revision, changes=told)
+
     async def _expire(self, reason: str) -> Applied:
         who = self.window.who if self.window else AGENT
+        if self.window is not None and self.window.draft is not None:
+            self._drafts.restore(self.window.draft)
         record = self._store.newest()
         self.running = self._made(record.document, record.record.number)
         self._close_window()
@@ -296,9 +311,14 @@ class Appliance:
         why: str,
         confirm_s: int | None = None,
         local_only: bool = False,
+        draft: Draft | None = None,
+        at_once: Callable[[], Awaitable[None]] | None = None,
     ) -> Applied:
+        """Apply and commit, or open a window; `at_once` is done as soon as nobody can refuse."""
         self._require_no_window()
         document = with_ids(document, self.running.document, self._pick)
+        if document == self.running.document:
+            return await self._as_it_runs()
         if local_only and document.cluster != self.running.document.cluster:
             raise Refused(
                 "This account may change this unit's network settings only.",
@@ -314,11 +334,13 @@ class Appliance:
                 staged = await asyncio.to_thread(
                     self._store.stage, document, who=who, why=why, at=time.time()
                 )
+            if at_once is not None:
+                await at_once()
 
         async def commit() -> None:
             if confirm_s is not None:
                 self.window = self._window_file.open(
-                    document, who=who, why=why, confirm_s=confirm_s
+                    document, who=who, why=why, confirm_s=confirm_s, draft=draft
                 )
                 self.running = new
             elif staged is not None:

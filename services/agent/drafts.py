@@ -7,6 +7,7 @@ the document, so two people can work at once and only a change to the same objec
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -72,6 +73,12 @@ class Drafts:
     def drop(self, draft: Draft, key: str) -> None:
         """Forget the edit of one object and, with a service, those of its servers."""
         self._save(draft, without_edit(draft.edits, key))
+
+    def restore(self, draft: Draft) -> None:
+        """Put edits back that were applied and have been undone, beneath what came since."""
+        since = self.get(draft.key, base=draft.base)
+        edits = functools.reduce(with_edit, since.edits.values(), draft.edits)
+        self._save(since, edits)
 
     def discard(self, key: str) -> None:
         """Throw a draft away."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from services.agent.drafts import Draft
 from services.drivers.files import write_durably
 from services.model import Document
 from services.plan.state import File
@@ -34,6 +35,8 @@ class Window(BaseModel):
     deadline: float
     """On `time.monotonic`'s clock."""
     boot_id: str
+    draft: Draft | None = None
+    """The pending changes it was made of: they come back with the settings before."""
 
     def seconds_left(self) -> float:
         """Until it rolls back; never positive after a reboot."""
@@ -58,7 +61,9 @@ class WindowFile:
         except (OSError, ValidationError):
             return None
 
-    def open(self, document: Document, *, who: str, why: str, confirm_s: int) -> Window:
+    def open(
+        self, document: Document, *, who: str, why: str, confirm_s: int, draft: Draft | None = None
+    ) -> Window:
         """Begin a window of `confirm_s` seconds; raises `Unable` when it cannot be kept."""
         window = Window(
             document=document,
@@ -66,6 +71,7 @@ class WindowFile:
             why=why,
             deadline=time.monotonic() + confirm_s,
             boot_id=boot_id(),
+            draft=draft,
         )
         write_durably(File(str(self.path), window.model_dump_json().encode(), 0o640))
         return window

@@ -60,7 +60,8 @@ def data(text: str) -> None:
         raise SystemExit(PIPE_CLOSED) from error
     except OSError as error:
         raise Unable(
-            f"The output could not be written: {error.strerror}.", do="Make room and try again."
+            f"The output could not be written: {error.strerror}.",
+            do="Look at where it goes: a full disk, or a terminal that is closed.",
         ) from error
 
 

@@ -17,6 +17,7 @@ import asyncio
 import logging
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ from services.command import run
 from services.drivers.haproxy_answers import (
     Processes,
     Worker,
+    clients_from,
     connections_from,
     knobs_from,
 )
@@ -63,7 +65,7 @@ COUNTED_S = 5.0
 counted within this time are not counted again: soon enough for a plan's "so many are dropped",
 and most applies need not wait for it."""
 
-SERVERS = "show stat -1 4 -1"
+COUNTS = "show stat -1 5 -1"
 EVERYTHING = "show stat -1 7 -1"
 """Statistics of all proxies; 1 is their client side, 2 the service as a whole, 4 servers."""
 
@@ -124,8 +126,10 @@ class MasterHaproxy:
         self._log = HaproxyLog(Path(place.log))
         self._bound: frozenset[tuple[str, int]] = frozenset()
         """Where the worker listens, as far as it was us who loaded its file."""
-        self._counted: tuple[float, dict[ServerKey, int]] = (-COUNTED_S, {})
-        """Live connections, and when they were counted."""
+        self._counted_at = -COUNTED_S
+        self._connections: Counter[ServerKey] = Counter()
+        self._clients: Counter[int] = Counter()
+        """Live connections to servers and of clients, as they were counted then."""
 
     # -- files ------------------------------------------------------------------------------
 
@@ -157,8 +161,8 @@ class MasterHaproxy:
         These may be `COUNTED_S` old, unless we have halted a server since.
         """
         config = self._folder.config()
-        stale = time.monotonic() - self._counted[0] >= COUNTED_S
-        question = f"show servers state;{SERVERS}" if stale else "show servers state"
+        stale = time.monotonic() - self._counted_at >= COUNTED_S
+        question = f"show servers state;{COUNTS}" if stale else "show servers state"
         # the unit is looked at while the worker writes its answer
         told, unit = await asyncio.gather(self._told_or_none(question), self._units.seen(UNIT))
         if told is None:
@@ -166,13 +170,14 @@ class MasterHaproxy:
         worker, answer = told
         states, _, stat = answer.partition("\n\n")
         if stale:
-            self._counted = (time.monotonic(), await self._connections(stat))
+            await self._count(stat)
         return HaproxySeen(
             config=config,
             running=True,
             fingerprint=worker.fingerprint,
             servers=knobs_from(states),
-            connections=self._counted[1],
+            connections=dict(self._connections),
+            clients=dict(self._clients),
             masters=len(unit.pids),
         )
 
@@ -182,13 +187,14 @@ class MasterHaproxy:
         except Unreachable:
             return None
 
-    async def _connections(self, stat: str) -> dict[ServerKey, int]:
-        """Live connections in the worker's statistics and in those of leaving ones."""
-        connections = connections_from(stat)
-        for old in await self._workers.of_leaving(SERVERS):
-            for key, count in connections_from(old).items():
-                connections[key] = connections.get(key, 0) + count
-        return connections
+    async def _count(self, stat: str) -> None:
+        """Count live connections in the worker's statistics and in those of leaving ones."""
+        workers = [stat, *await self._workers.of_leaving(COUNTS)]
+        self._connections, self._clients = Counter(), Counter()
+        for told in workers:
+            self._connections.update(connections_from(told))
+            self._clients.update(clients_from(told))
+        self._counted_at = time.monotonic()
 
     async def sample(self) -> Sample:
         """All counters of this moment; live connections with those of leaving workers."""
@@ -220,7 +226,7 @@ class MasterHaproxy:
         self._folder.write_state(VERSION)
         self._workers.replaced = frozenset()
         self._bound = frozenset()
-        self._counted = (-COUNTED_S, {})
+        self._counted_at = -COUNTED_S
         mark = self._log.mark()
         ended: Unable | None = None
         try:
@@ -331,7 +337,7 @@ class MasterHaproxy:
                     f"HAProxy would not change {names}: {complaints[:200]}",
                     do="Apply the configuration again.",
                 )
-        self._counted = (-COUNTED_S, {})
+        self._counted_at = -COUNTED_S
         if halted := {key for key, wanted in knobs.items() if wanted.halted}:
             await self._workers.cut_in_leaving(halted)
         await self._read_back(knobs)

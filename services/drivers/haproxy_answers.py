@@ -164,6 +164,18 @@ def connections_from(stat: str) -> dict[ServerKey, int]:
     return found
 
 
+def clients_from(stat: str) -> dict[int, int]:
+    """Live client connections of each service in an answer to `show stat`, idle ones too."""
+    found: dict[int, int] = {}
+    for line in stat.split("\n"):
+        columns = line.split(",", 5)
+        if len(columns) == 6 and columns[1] == "FRONTEND" and columns[4].isdigit():
+            service = service_id(columns[0])
+            if service is not None:
+                found[service] = int(columns[4])
+    return found
+
+
 def sessions_from(sessions: str) -> Iterator[tuple[ServerKey, str]]:
     """Live sessions in an answer to `show sess`: the server, and the session's handle."""
     for line in sessions.split("\n"):

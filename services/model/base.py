@@ -117,9 +117,8 @@ def _judged(value: object) -> Address:
         try:
             found = ipaddress.ip_address(value if isinstance(value, str) else "")
         except ValueError:
-            raise refuse(
-                f"{shown(value)} is no IP address.", "Write it like 192.168.1.100 or 2001:db8::10."
-            ) from None
+            what = f"{shown(value)} is no IP address." if value else "There is no IP address."
+            raise refuse(what, "Write it like 192.168.1.100 or 2001:db8::10.") from None
     if found.version == 6 and found.scope_id is not None:
         raise refuse(f"{shown(str(found))} names a zone.", "Leave out the % and what follows.")
     if found.version == 6 and found.ipv4_mapped is not None:
@@ -197,8 +196,15 @@ def port_ranges(ports: str) -> tuple[tuple[int, int], ...]:
 
 def _ports(value: object) -> str:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or len(text) > 400:
+    if not isinstance(text, str):
         raise refuse(f"{shown(value)} is no list of ports.", PORT_HELP)
+    if not text.strip():
+        raise refuse("There is no port.", PORT_HELP)
+    if len(text) > 400:
+        raise refuse(
+            "The list of ports is longer than 400 signs.",
+            "Write ranges like 1000-1010, or split it over several services.",
+        )
     return _ports_in(text)
 
 

@@ -52,11 +52,13 @@ class DropAddress(Change):
 
     key: AddressKey = AddressKey("", "")
     floating: bool = False
+    serves: bool = False
+    """Clients reach a service by it, even if none is connected at this moment."""
 
     @property
     def effect(self) -> Effect:
         """An interface's own address carries at least the administrator's session."""
-        return Effect.DROPS if self.drops or not self.floating else Effect.NONE
+        return Effect.DROPS if self.drops or self.serves or not self.floating else Effect.NONE
 
 
 @dataclass(frozen=True)

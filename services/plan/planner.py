@@ -84,7 +84,8 @@ def _links_down(wanted: Wanted, seen: Seen) -> Iterator[Change]:
         if key not in wanted.links.addresses:
             # a stopped HAProxy has cut them already
             cut = _clients(key, seen) if wanted.haproxy.running else 0
-            yield DropAddress(key=key, floating=floating, drops=cut)
+            serves = wanted.haproxy.running and bool(seen.clients.get(key))
+            yield DropAddress(key=key, floating=floating, drops=cut, serves=serves)
 
 
 def _host(wanted: Wanted, seen: Seen) -> Iterator[Change]:
@@ -97,7 +98,7 @@ def _host(wanted: Wanted, seen: Seen) -> Iterator[Change]:
 
 def _haproxy(wanted: HaproxyWanted, seen: HaproxySeen) -> Iterator[Change]:
     if seen.masters > 1:
-        yield EndStrays(drops=sum(seen.connections.values()))
+        yield EndStrays(drops=sum(seen.clients.values()))
     if wanted.running and seen.running:
         for key, knobs in sorted(wanted.servers.items()):
             known = seen.servers.get(key)
@@ -111,7 +112,7 @@ def _haproxy(wanted: HaproxyWanted, seen: HaproxySeen) -> Iterator[Change]:
     elif wanted.running and seen.fingerprint != wanted.fingerprint:
         yield ReloadHaproxy()
     elif seen.running and not wanted.running:
-        yield StopHaproxy(drops=sum(seen.connections.values()))
+        yield StopHaproxy(drops=sum(seen.clients.values()))
 
 
 def _layer4(wanted: Wanted, seen: Seen) -> Iterator[Change]:
@@ -131,5 +132,4 @@ def _clients(key: AddressKey, seen: Seen) -> int:
     most it can be.
     """
     services = seen.clients.get(key, frozenset())
-    counts = seen.haproxy.connections.items()
-    return sum(count for (service, _), count in counts if service in services)
+    return sum(seen.haproxy.clients.get(service, 0) for service in services)

@@ -63,6 +63,8 @@ class HaproxySeen:
     servers: Mapping[ServerKey, ServerKnobs] = field(default_factory=dict)
     connections: Mapping[ServerKey, int] = field(default_factory=dict)
     """Live connections, so that a plan can say how many it drops."""
+    clients: Mapping[int, int] = field(default_factory=dict)
+    """Live client connections by service, those that ask for nothing at the moment included."""
     masters: int = 0
     """Master processes found; more than one means a stray that shares our ports."""
 

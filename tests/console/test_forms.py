@@ -113,7 +113,7 @@ async def test_every_wrong_field_is_red_with_its_sentence_and_the_first_has_the_
         ("0", "`0` is outside 1 to 65535."),
         ("65536", "`65536` is outside 1 to 65535."),
         ("80,,90", "The list of ports has an empty place in it."),
-        ("", "The list of ports has an empty place in it."),
+        ("", "There is no port."),
     ],
 )
 async def test_bad_ports_are_refused_with_the_remedy(ports: str, sentence: str) -> None:

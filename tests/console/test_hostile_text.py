@@ -195,12 +195,12 @@ async def test_a_comment_is_edited_sign_by_sign_and_kept_as_it_was(words: str) -
 @pytest.mark.parametrize(
     ("words", "taken"),
     [
-        ("a\nb", "web-httpa"),
+        ("a\nb\r\n", "web-httpa,b"),
         ("x\x1b[31m", "web-httpx\x1b[31m"),
-        ("b" * 500, "web-http" + "b" * 392),
+        ("b" * 500, "web-http" + "b" * 500),
     ],
 )
-async def test_pasted_text_is_one_bounded_line(words: str, taken: str) -> None:
+async def test_pasted_text_is_one_line_and_nothing_of_it_is_lost(words: str, taken: str) -> None:
     async with stage(scenes.small()) as on:
         await on.press("e")
         await on.see("Virtual service")
@@ -209,3 +209,14 @@ async def test_pasted_text_is_one_bounded_line(words: str, taken: str) -> None:
         field.post_message(Paste(words))
         await on.until(lambda: field.value == taken)
         assert_plain(on)
+
+
+async def test_what_does_not_fit_is_refused_whole() -> None:
+    async with stage(scenes.small()) as on:
+        await on.press("e")
+        await on.see("Virtual service")
+        field = on.app.focused
+        assert isinstance(field, TextField)
+        field.post_message(Paste("b" * TextField.LIMIT))
+        await on.see("This is longer than 2,000 signs, so nothing was put in here.")
+        assert field.value == "web-http"

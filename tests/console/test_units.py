@@ -61,7 +61,7 @@ def test_a_line_being_edited_is_what_its_keys_say(keys: list[str]) -> None:
             case "del":
                 edit, text = edit.delete(), text[:at] + text[at + 1 :]
             case sign:
-                edit = edit.insert(sign, limit=1000)
+                edit = edit.insert(sign)
                 text, at = text[:at] + sign + text[at:], at + 1
         assert (edit.text, edit.at) == (text, at)
         first, last = edit.window(5)
@@ -69,7 +69,6 @@ def test_a_line_being_edited_is_what_its_keys_say(keys: list[str]) -> None:
 
 
 def test_a_line_takes_no_more_than_its_limit_and_loses_words_whole() -> None:
-    assert LineEdit.of("ab").insert("cdef", limit=4).text == "abcd"
     assert LineEdit.of("one two").delete_word().text == "one "
     assert LineEdit.of("one").home().clear_after().text == ""
 

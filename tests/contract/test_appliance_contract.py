@@ -408,11 +408,29 @@ async def test_rolling_back_inside_the_window_ends_it(appliance: Appliance) -> N
     assert (await appliance.status()).node.confirm is None
 
 
-async def test_what_nobody_confirms_comes_back_by_itself(appliance: Appliance) -> None:
-    await appliance.edit(await change(appliance, SERVICE, label="shop"))
+async def test_what_nobody_confirms_comes_back_by_itself_and_is_pending_again(
+    appliance: Appliance,
+) -> None:
+    draft = await appliance.edit(await change(appliance, SERVICE, label="shop"))
     await appliance.apply_draft(DraftApply(confirm_s=1))
+    assert (await appliance.draft()).edits == ()
     await seen(appliance, lambda s: s.node.confirm is None)
     assert (await bare(appliance, SERVICE))["label"] == "web"
+    assert (await appliance.draft()).edits == draft.edits
+
+
+async def test_what_was_confirmed_is_not_pending_again(appliance: Appliance) -> None:
+    await appliance.edit(await change(appliance, SERVICE, label="shop"))
+    await appliance.apply_draft(DraftApply(confirm_s=60))
+    await appliance.confirm()
+    assert (await appliance.draft()).edits == ()
+
+
+async def test_what_runs_already_makes_no_revision(appliance: Appliance) -> None:
+    running = await appliance.document()
+    applied = await appliance.apply(ApplyRequest(document=running.document, why="cron"))
+    assert (applied.revision, applied.changes) == (running.info.number, ())
+    assert (await appliance.document()).info.number == running.info.number
 
 
 # ------------------------------------------------------------------------------------- the wire

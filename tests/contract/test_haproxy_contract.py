@@ -189,6 +189,7 @@ async def a_start_loads_the_file_and_is_seen(world: World) -> None:
     assert seen.fingerprint == wanted.fingerprint
     assert seen.servers == wanted.servers
     assert seen.connections == {(7, 1): 0, (7, 2): 0}
+    assert seen.clients == {7: 0}
     assert seen.masters == 1
 
 
@@ -324,7 +325,8 @@ async def live_connections_outlive_a_reload_and_end_with_a_halt(world: World) ->
     await world.haproxy.start()
     await world.connect()
     await world.haproxy.reload()
-    assert (await world.haproxy.seen()).connections == {KEY: 1}
+    seen = await world.haproxy.seen()
+    assert (seen.connections, seen.clients) == ({KEY: 1}, {KEY[0]: 1})
     await world.haproxy.set_servers({KEY: HALTED})
 
     async def left() -> int:

@@ -8,6 +8,7 @@ colours) is the product's own pure code; what the data plane would say is set by
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import random
 from collections.abc import Callable, Iterable
@@ -106,6 +107,8 @@ class ScriptedAppliance:
     def __post_init__(self) -> None:
         self._history: list[tuple[RevisionInfo, Document]] = []
         self._edits: dict[str, Edit] = {}
+        self._undone: dict[str, Edit] = {}
+        """Of the change that waits to be confirmed: pending again if nobody does."""
         self._base = 1
         self._journal: list[JournalEntry] = []
         self._window: tuple[Document, float, str, str] | None = None
@@ -229,7 +232,7 @@ class ScriptedAppliance:
         if self._window is None:
             raise Refused("Nothing waits for a confirmation.", do="Nothing needs to be done.")
         _, _, who, why = self._window
-        self._window = None
+        self._window, self._undone = None, {}
         self._commit(self.running, who=who, why=why)
         self._note(self.user, f"confirmed revision {self._revision}")
         return Applied(revision=self._revision, changes=())
@@ -289,7 +292,7 @@ class ScriptedAppliance:
         if merged.problems or merged.document is None:
             raise ConfigInvalid(merged.problems)
         applied = self._apply(merged.document, request.why, request.confirm_s)
-        self._edits = {}
+        self._undone, self._edits = self._edits if request.confirm_s else {}, {}
         return applied
 
     async def power(self, request: PowerRequest) -> PowerRequest:
@@ -423,6 +426,8 @@ class ScriptedAppliance:
                 do="Leave the services as they are.",
             )
         changes = self._plan(self._sound(document)).changes
+        if document == self.running:
+            return Applied(revision=self._revision, changes=())
         if confirm_s is None:
             self._commit(document, who=self.user, why=why)
         else:
@@ -460,6 +465,8 @@ class ScriptedAppliance:
         assert self._window is not None
         self.running, _, who, _ = self._window
         self._window = None
+        self._edits = functools.reduce(drafting.with_edit, self._edits.values(), dict(self._undone))
+        self._undone = {}
         self._note("agent", f"rolled back the change of {who}: {reason}")
 
     def _note(self, who: str, what: str) -> None:

@@ -86,6 +86,10 @@ class FakeHaproxy:
             fingerprint=fingerprint_in(self._loaded),
             servers=dict(self._knobs),
             connections={key: self.connections.get(key, 0) for key in listing.servers},
+            clients={
+                service: sum(n for key, n in self.connections.items() if key[0] == service)
+                for service in listing.services
+            },
             masters=1 + self.strays,
         )
 

@@ -9,6 +9,7 @@ and read what it wrote.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +61,10 @@ def _drifted(standing: Wanted, drift: Mapping[str, Any], document: Document) -> 
     if drift.get("haproxy") == "twice":
         haproxy = replace(haproxy, masters=2)
     connections = {ids[name]: count for name, count in drift.get("connections", {}).items()}
-    haproxy = replace(haproxy, connections=connections)
+    clients: Counter[int] = Counter()
+    for (service, _), count in connections.items():
+        clients[service] += count
+    haproxy = replace(haproxy, connections=connections, clients=clients)
     kept = {
         key: floats
         for key, floats in links.ours.items()

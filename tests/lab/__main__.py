@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if given.verb:
             done: int = given.act(given)
+            sys.stdout.flush()
             return done
         return run(given)
     except ApplianceError as error:
@@ -42,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_status
     except Asked as asked:
         return int(asked.code or 0)
+    except BrokenPipeError:
+        # whoever read has seen enough; nothing is left to be written at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def say(text: str) -> None:

@@ -282,6 +282,23 @@ def test_a_full_disk_undoes_the_change(lab: Lab) -> None:
     assert running(lab) == before
 
 
+def test_a_halt_that_cannot_be_kept_is_not_carried_out(lab: Lab) -> None:
+    before = running(lab)
+    folder = str(lab.folder / "state" / "revisions")
+    lab.appliance.run(["mount", "--bind", folder, folder], timeout_s=5)
+    told = journal(lab)
+    try:
+        lab.appliance.run(["mount", "-o", "remount,bind,ro", folder], timeout_s=5)
+        with pytest.raises(ApplianceError, match="read-only"):
+            knob(lab, "web1", state=ServerState.HALT)
+        assert answers(lab) == ALL
+    finally:
+        lab.appliance.run(["umount", folder], timeout_s=5)
+    assert running(lab) == before
+    turned = "put right: set web/web1"
+    assert journal(lab).count(turned) == told.count(turned)
+
+
 # ------------------------------------------------------------------------------------- window
 
 

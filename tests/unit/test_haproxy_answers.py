@@ -15,6 +15,7 @@ import pytest
 
 from services.drivers.haproxy_answers import (
     Worker,
+    clients_from,
     connections_from,
     knobs_from,
     processes_from,
@@ -134,6 +135,11 @@ def test_knobs_are_read_from_the_state(row: str, knobs: ServerKnobs) -> None:
 def test_connections_are_read_from_the_first_columns_only() -> None:
     text = 'vs7,rs1,0,0,12,20,,30,"x\x0bvs7,rs2,0,0,99,1"\nvs7,BACKEND,0,0,13,0,1\n'
     assert connections_from(text) == {(7, 1): 12}
+
+
+def test_clients_are_those_of_a_service_idle_or_not() -> None:
+    text = "vs7,FRONTEND,,,12,20,,30\nvs7,rs1,0,0,1,2,,3\nfallback-page,FRONTEND,,,4,5,,6\n"
+    assert clients_from(text) == {7: 12}
 
 
 def test_sessions_are_found_by_their_server() -> None:

@@ -174,12 +174,22 @@ def test_deleting_a_service_counts_the_connections_that_end_with_its_address() -
     seen = settled(running())
     seen = replace(
         seen,
-        haproxy=replace(seen.haproxy, fingerprint="old", connections={(9, 1): 7, SERVER: 5}),
+        haproxy=replace(seen.haproxy, fingerprint="old", clients={9: 7, 1: 5}),
         links=LinksSeen(ours={WEB: True, OTHER: True}),
         clients={WEB: frozenset({1}), OTHER: frozenset({9})},
     )
     [drop] = [change for change in plan(wanted, seen) if isinstance(change, DropAddress)]
     assert drop.drops == 7
+
+
+def test_taking_a_services_address_down_is_never_called_harmless() -> None:
+    seen = replace(
+        settled(running()),
+        links=LinksSeen(ours={WEB: True, OTHER: True}),
+        clients={WEB: frozenset({1}), OTHER: frozenset({9})},
+    )
+    [drop] = [change for change in plan(running(), seen) if isinstance(change, DropAddress)]
+    assert (drop.drops, drop.effect) == (0, Effect.DROPS)
 
 
 def test_settings_of_the_kernel_are_set_in_one_step_before_any_address() -> None:
