@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from console.objects import Key
 from services.api import Edit, Health, ServerStatus, ServiceStatus
-from services.model import RealServer, ServerState, VirtualService
+from services.model import ServerState
 
 RowKey = tuple[int, int]
 """Ids of service and server; 0 as the server: the service itself."""
@@ -177,10 +177,10 @@ def _with_new(
         return services
     found = {service.id: service for service in services}
     for key, after in new:
-        if key.model is VirtualService and key.ids[0] not in found:
+        if key.is_service and key == key.owner and key.ids[0] not in found:
             found[key.ids[0]] = new_service(key.ids[0], after)
     for key, after in new:
-        owner = found.get(key.ids[0]) if key.model is RealServer else None
+        owner = found.get(key.ids[0]) if key != key.owner else None
         if owner is not None and all(server.id != key.ids[1] for server in owner.servers):
             servers = (*owner.servers, new_server(key.ids[1], after))
             found[owner.id] = owner.model_copy(update={"servers": servers})
@@ -197,7 +197,7 @@ def new_service(number: int, after: Mapping[str, Any]) -> ServiceStatus:
         label=str(after.get("label", "")),
         addresses=tuple(map(str, after.get("addresses", ()))),
         ports=str(after.get("ports", "")),
-        kind=f"L7 {after.get('mode', '')}",
+        kind=_kind(after),
         health=Health.OFF,
         reason=_NOT_YET,
         connections=0,
@@ -206,6 +206,12 @@ def new_service(number: int, after: Mapping[str, Any]) -> ServiceStatus:
         bytes_per_s=0,
         servers=(),
     )
+
+
+def _kind(after: Mapping[str, Any]) -> str:
+    if "forwarding" in after:
+        return f"L4 {str(after['forwarding']).upper()}"
+    return f"L7 {after.get('mode', '')}"
 
 
 def new_server(number: int, after: Mapping[str, Any]) -> ServerStatus:

@@ -15,7 +15,7 @@ from console.roles import may, offered
 from console.rows import Draft, Row
 from console.screens.dialog import Ask, Choice, Pick, TypeToConfirm
 from console.screens.server_form import ServerForm
-from console.screens.service_form import ServiceForm
+from console.screens.service_form import ServiceForm, form_of
 from console.switching import Switch
 from console.wording import count
 from services.api import AccessRole, Edit, KnobRequest
@@ -133,14 +133,15 @@ async def _new(overview: Overview, row: Row) -> None:
             "New",
             [
                 Choice("server", "r", f"Real server (RIP) in {row.service.label}"),
-                Choice("service", "v", "Layer 7 virtual service (VIP)"),
+                Choice("layer7", "v", "Layer 7 virtual service (VIP)"),
+                Choice("layer4", "4", "Layer 4 virtual service (VIP)"),
             ],
         )
     )
     if picked == "server":
-        ServerForm.open_new(app, row.service.id)
-    elif picked == "service":
-        ServiceForm.open_new(app)
+        ServerForm.open_new(app, row.service.id, row.service.layer)
+    elif picked is not None:
+        form_of(picked).open_new(app)
 
 
 def edit(overview: Overview, row: Row) -> None:
@@ -151,9 +152,9 @@ def edit(overview: Overview, row: Row) -> None:
     if row.draft is Draft.DELETED:
         app.say(f"{row.label} is to be deleted; x takes that back.")
     elif row.server is not None:
-        ServerForm.open(app, row.service.id, row.server.id)
+        ServerForm.open(app, row.service.id, row.server.id, row.service.layer)
     else:
-        ServiceForm.open(app, row.service.id)
+        form_of(row.service.layer).open(app, row.service.id)
 
 
 def delete(overview: Overview, row: Row) -> None:
@@ -164,7 +165,10 @@ def delete(overview: Overview, row: Row) -> None:
 
 async def _delete(overview: Overview, row: Row) -> None:
     app = overview.console_app
-    key = objects.server_key(*row.key) if row.server else objects.service_key(row.service.id)
+    layer = row.service.layer
+    key = objects.service_key(row.service.id, layer)
+    if row.server is not None:
+        key = objects.server_key(*row.key, layer)
     if row.draft is not Draft.NONE:
         kind = {Draft.NEW: "new", Draft.DELETED: "to be deleted"}.get(row.draft, "changed")
         answer = await app.push_screen_wait(

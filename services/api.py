@@ -97,6 +97,11 @@ class ServiceStatus(Wire):
     bytes_per_s: float
     servers: tuple[ServerStatus, ...]
 
+    @property
+    def layer(self) -> str:
+        """The cluster's field it stands in, as in a draft's keys: `layer4`, `layer7`."""
+        return "layer4" if self.kind.startswith("L4") else "layer7"
+
 
 class InterfaceStatus(Wire):
     """One network card, live."""

@@ -9,19 +9,26 @@ from __future__ import annotations
 
 from services.api import Health, ServerStatus, ServiceStatus
 from services.drivers.sample import Sample, ServerCounters, ServiceCounters
+from services.layer4_status import layer4_status
 from services.model import Document, RealServer, ServerState, VirtualService
+from services.status_words import per_s, service_health
 
 
 def services_status(document: Document, now: Sample, before: Sample) -> tuple[ServiceStatus, ...]:
     """Every service of the document, in its order; rates are between the two samples."""
-    return tuple(_service(service, now, before) for service in document.cluster.layer7)
+    return (
+        *(layer4_status(service, now, before) for service in document.cluster.layer4),
+        *(_service(service, now, before) for service in document.cluster.layer7),
+    )
 
 
 def _service(service: VirtualService, now: Sample, before: Sample) -> ServiceStatus:
     servers = tuple(_server(service, server, now, before) for server in service.servers)
     counters = now.services.get(service.id, ServiceCounters())
     earlier = before.services.get(service.id)
-    health, reason = _service_health(servers, now)
+    health, reason = service_health(
+        servers, trouble="" if now.running else "HAProxy is not running"
+    )
     return ServiceStatus(
         id=service.id,
         label=service.label,
@@ -33,27 +40,11 @@ def _service(service: VirtualService, now: Sample, before: Sample) -> ServiceSta
         connections=counters.connections,
         sessions_total=counters.sessions_total,
         sessions_per_s=counters.sessions_per_s,
-        bytes_per_s=_rate(
+        bytes_per_s=per_s(
             counters.bytes_total, earlier.bytes_total if earlier else None, now, before
         ),
         servers=servers,
     )
-
-
-def _service_health(servers: tuple[ServerStatus, ...], now: Sample) -> tuple[Health, str]:
-    if not now.running:
-        return Health.DOWN, "HAProxy is not running"
-    if not servers:
-        return Health.OFF, "no real server"
-    wanted = [server for server in servers if server.state is ServerState.ONLINE]
-    if not wanted:
-        return Health.OFF, "every real server was taken offline"
-    down = [server for server in wanted if server.health is Health.DOWN]
-    if len(down) == len(wanted):
-        return Health.DOWN, "every real server is down"
-    if down:
-        return Health.WARN, f"{len(down)} of {len(servers)} real servers down"
-    return Health.UP, ""
 
 
 def _server(
@@ -77,7 +68,7 @@ def _server(
         queued=found.queued,
         sessions_total=found.sessions_total,
         sessions_per_s=found.sessions_per_s,
-        bytes_per_s=_rate(found.bytes_total, earlier.bytes_total if earlier else None, now, before),
+        bytes_per_s=per_s(found.bytes_total, earlier.bytes_total if earlier else None, now, before),
         check_ms=found.check_ms,
         since_s=found.since_s,
     )
@@ -97,11 +88,3 @@ def _server_health(
             return Health.DOWN, "HAProxy does not know it yet"
         case ServerState.ONLINE:
             return (Health.UP if counters.up else Health.DOWN), counters.reason
-
-
-def _rate(total: int, earlier: int | None, now: Sample, before: Sample) -> float:
-    """Per second between two samples; 0 over a restart, where counters begin again."""
-    spent = now.at - before.at
-    if earlier is None or spent <= 0 or total < earlier:
-        return 0.0
-    return (total - earlier) / spent

@@ -127,9 +127,9 @@ def main_menu() -> Menu:
             _sub(
                 "Cluster Configuration",
                 "services, pair",
-                Item("Layer 7 services", "the Overview: n new, e edit, x delete", _home_with_hint),
+                Item("Virtual services", "the Overview: n new, e edit, x delete", _home_with_hint),
                 Item("New layer 7 virtual service", "then its real servers", _open_new_service),
-                Item("Layer 4 services", "Balancing in the kernel: DR, NAT, TUN."),
+                Item("New layer 4 virtual service", "DR, NAT, TUN or SNAT", _open_layer4),
                 Item("SSL termination", "Certificates and where they are used."),
                 Item("Floating IPs", "Addresses that follow the active unit."),
                 Item("Heartbeat and pair", "A second unit that takes over."),
@@ -204,6 +204,12 @@ def _open_new_service(app: ConsoleApp) -> None:
     from console.screens.service_form import ServiceForm
 
     ServiceForm.open_new(app)
+
+
+def _open_layer4(app: ConsoleApp) -> None:
+    from console.screens.service_form import Layer4ServiceForm
+
+    Layer4ServiceForm.open_new(app)
 
 
 def _home_with_hint(app: ConsoleApp) -> None:

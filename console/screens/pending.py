@@ -165,7 +165,7 @@ class PendingScreen(Frame):
         from console.screens.interface_form import InterfaceForm
         from console.screens.local_form import LocalForm
         from console.screens.server_form import ServerForm
-        from console.screens.service_form import ServiceForm
+        from console.screens.service_form import form_of
 
         edit = self.edits.current
         if edit is None or self.focused is not self.edits:
@@ -178,10 +178,10 @@ class PendingScreen(Frame):
                 LocalForm.open(self.console_app)
             case ("local", name):
                 InterfaceForm.open(self.console_app, name)
-            case ("layer7", service):
-                ServiceForm.open(self.console_app, int(service))
-            case ("layer7", service, server):
-                ServerForm.open(self.console_app, int(service), int(server))
+            case (layer, service):
+                form_of(layer).open(self.console_app, int(service))
+            case (layer, service, server):
+                ServerForm.open(self.console_app, int(service), int(server), layer)
 
     # -- applying -----------------------------------------------------------------------------
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layer 7 virtual service (VIP)."""
+"""Virtual services (VIP) of both layers."""
 
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from console import fields, objects, theme
 from console.screens.form import Form, Subject, subject
@@ -22,31 +22,33 @@ def fresh_id() -> int:
 
 
 class ServiceForm(Form):
-    """The fields of a virtual service; its real servers have forms of their own."""
+    """The fields of a layer 7 service; its real servers have forms of their own."""
 
     ABOUT = "A layer 7 virtual service: the addresses and ports that clients connect to."
+    LAYER: ClassVar[str] = "layer7"
+    NAME: ClassVar[str] = "Layer 7"
 
-    @staticmethod
-    def open_new(app: ConsoleApp) -> None:
+    @classmethod
+    def open_new(cls, app: ConsoleApp) -> None:
         """A form for a new service."""
         if not app.may():
             return
 
         async def go() -> None:
-            about = await subject(app, objects.service_key(fresh_id()))
-            app.push_screen(ServiceForm(about, "Layer 7 - New virtual service"))
+            about = await subject(app, objects.service_key(fresh_id(), cls.LAYER))
+            app.push_screen(cls(about, f"{cls.NAME} - New virtual service"))
 
         app.open(go, "opening the form")
 
-    @staticmethod
-    def open(app: ConsoleApp, service: int) -> None:
+    @classmethod
+    def open(cls, app: ConsoleApp, service: int) -> None:
         """A form for that service."""
         if not app.may():
             return
 
         async def go() -> None:
-            about = await subject(app, objects.service_key(service))
-            app.push_screen(ServiceForm(about, f"Layer 7 - Virtual service {about.label}"))
+            about = await subject(app, objects.service_key(service, cls.LAYER))
+            app.push_screen(cls(about, f"{cls.NAME} - Virtual service {about.label}"))
 
         app.open(go, "opening the form")
 
@@ -61,6 +63,36 @@ class ServiceForm(Form):
         if self.subject.before is None:
             return ["Real servers come next: n on the service's row, once this is updated."]
         return []
+
+
+class Layer4ServiceForm(ServiceForm):
+    """The fields of a layer 4 service."""
+
+    ABOUT = (
+        "A layer 4 virtual service, carried by the kernel. DR and TUN leave the packet as it came: "
+        "each real server has the VIP on its loopback, does not answer ARP for it, and answers the "
+        "client itself. With NAT the servers' gateway is this appliance; SNAT asks nothing of "
+        "them, and they see the appliance's address instead of the client's."
+    )
+    LAYER = "layer4"
+    NAME = "Layer 4"
+
+    def hints(self) -> list[str]:
+        method = self.value_of("forwarding")
+        return [*super().hints(), *filter(None, [_METHODS.get(method, "")])]
+
+
+_METHODS = {
+    "dr": "DR: each real server needs the VIP on its loopback and must not answer ARP for it.",
+    "tun": "TUN: each real server unwraps the tunnel, and needs the VIP on its loopback.",
+    "nat": "NAT: the real servers' gateway must be this appliance.",
+    "snat": "SNAT: the real servers see this appliance's address, not the client's.",
+}
+
+
+def form_of(layer: str) -> type[ServiceForm]:
+    """The form for services of that layer."""
+    return Layer4ServiceForm if layer == Layer4ServiceForm.LAYER else ServiceForm
 
 
 def with_default(about: Subject, **values: object) -> Subject:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -197,19 +197,18 @@ class Appliance:
         async with self._lock:
             self._require_no_window()
             document = switched(self.running.document, keys, state=state, weight=weight)
-            knobs = _layer7_knobs(document, keys)
-
-            async def turn() -> None:
-                # the person waits for these; whether it took is judged by the verification
-                if knobs:
-                    with suppress(ApplianceError):
-                        await self._drivers.haproxy.set_servers(knobs)
-
-            if document == self.running.document:
-                await turn()
-                return Applied(revision=self.running.revision, changes=())
             why = why or reason(document, keys, state=state, weight=weight)
-            return await self._change(document, who=who, why=why, at_once=turn)
+            staged = None
+            if document != self.running.document:
+                # first of all, for what cannot be kept must not be carried out either
+                staged = await self._stage(document, who=who, why=why)
+            # the person waits for these; whether it took is judged by the verification below
+            with suppress(ApplianceError):
+                if knobs := _layer7_knobs(document, keys):
+                    await self._drivers.haproxy.set_servers(knobs)
+            if staged is None:
+                return Applied(revision=self.running.revision, changes=())
+            return await self._change(document, who=who, why=why, staged=staged)
 
     async def rollback(self, number: int | None, *, who: str, why: str) -> Applied:
         """Apply an earlier revision again; inside a window, end it and go back."""
@@ -286,6 +285,11 @@ class Appliance:
             return False
         return not plan(running.wanted, seen) and self.running is running
 
+    async def _stage(self, document: Document, *, who: str, why: str) -> Staged:
+        return await asyncio.to_thread(
+            self._store.stage, document, who=who, why=why, at=time.time()
+        )
+
     async def _as_it_runs(self) -> Applied:
         """What runs is wanted again: no revision is made, so that one step back stays one."""
         changes = await converge(self._drivers, self.running.wanted)
@@ -312,30 +316,25 @@ class Appliance:
         confirm_s: int | None = None,
         local_only: bool = False,
         draft: Draft | None = None,
-        at_once: Callable[[], Awaitable[None]] | None = None,
+        staged: Staged | None = None,
     ) -> Applied:
-        """Apply and commit, or open a window; `at_once` is done as soon as nobody can refuse."""
+        """Apply and commit, or open a window; `staged` is the revision if it lies ready already."""
         self._require_no_window()
         document = with_ids(document, self.running.document, self._pick)
-        if document == self.running.document:
-            return await self._as_it_runs()
         if local_only and document.cluster != self.running.document.cluster:
             raise Refused(
                 "This account may change this unit's network settings only.",
                 do="Leave the services as they are.",
             )
         new = self._made(document, self.running.revision)
-        staged: Staged | None = None
+        if new.wanted == self.running.wanted and document == self.running.document:
+            return await self._as_it_runs()
 
         async def ready() -> None:
             nonlocal staged
             require(document)
-            if confirm_s is None:
-                staged = await asyncio.to_thread(
-                    self._store.stage, document, who=who, why=why, at=time.time()
-                )
-            if at_once is not None:
-                await at_once()
+            if confirm_s is None and staged is None:
+                staged = await self._stage(document, who=who, why=why)
 
         async def commit() -> None:
             if confirm_s is not None:

@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import grp
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import psutil
 
 from services.agent.appliance import Appliance
-from services.api import InterfaceStatus, NodeStatus, Status, UnitStatus
+from services.api import InterfaceStatus, NodeStatus, ServiceStatus, Status, UnitStatus
 from services.apply import Drivers
 from services.drivers.ethtool import CardFacts
+from services.drivers.ipvs import Statistics
 from services.drivers.sample import Sample
 from services.errors import ApplianceError
+from services.plan.ipvs import ServiceKey
 from services.plan.state import LinksSeen
 from services.status import services_status
 
@@ -60,7 +62,7 @@ class Observer:
         await self._refresh()
         running = self._appliance.running
         services = services_status(running.document, self._now, self._before)
-        return Status(at=time.time(), node=self._node(), services=services)
+        return Status(at=time.time(), node=self._node(services), services=services)
 
     async def _refresh(self) -> None:
         async with self._lock:
@@ -80,11 +82,19 @@ class Observer:
             sample = await self._drivers.haproxy.sample()
         except ApplianceError as error:
             self._appliance.notices["haproxy"] = str(error)
-            return Sample(at=time.monotonic(), running=False)
+            return Sample(at=time.monotonic(), running=False, layer4=await self._layer4())
         self._appliance.notices.pop("haproxy", None)
-        return sample
+        return replace(sample, layer4=await self._layer4())
 
-    def _node(self) -> NodeStatus:
+    async def _layer4(self) -> Mapping[ServiceKey, Statistics] | None:
+        if not self._appliance.running.wanted.ipvs.table:
+            return None
+        try:
+            return await self._drivers.ipvs.statistics()
+        except ApplianceError:
+            return None  # the loop, which needs it too, says why
+
+    def _node(self, services: Sequence[ServiceStatus]) -> NodeStatus:
         running = self._appliance.running
         local = running.document.local
         spent = self._machine_now.at - self._machine_before.at
@@ -104,7 +114,7 @@ class Observer:
             cpu_pct=self._machine_now.cpu_pct,
             memory_pct=self._machine_now.memory_pct,
             uptime_s=max(0, int(time.time() - psutil.boot_time())),
-            connections=sum(service.connections for service in self._now.services.values()),
+            connections=sum(service.connections for service in services),
             bytes_in_per_s=_rate(self._machine_now.bytes_in, self._machine_before.bytes_in, spent),
             bytes_out_per_s=_rate(
                 self._machine_now.bytes_out, self._machine_before.bytes_out, spent

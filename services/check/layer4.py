@@ -9,11 +9,8 @@ from collections.abc import Iterator
 from services.check.service import Path, families
 from services.errors import Problem
 from services.model import Forwarding, Layer4Service, Local, Scheduler
-from services.model.layer4 import OWN_MARKS, Protocol, several_ports
+from services.model.layer4 import DIRECT, OWN_MARKS, Protocol, several_ports
 from services.model.service import PAGE_PORT
-
-DIRECT = {Forwarding.DR, Forwarding.TUN}
-"""Methods that leave the packet as it came, its port included."""
 
 MH_PLACES = 4093
 """Places in the table of the scheduler mh (Linux, CONFIG_IP_VS_MH_TAB_INDEX=12)."""

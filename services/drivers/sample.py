@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from services.drivers.ipvs import Statistics
+from services.plan.ipvs import ServiceKey
 from services.plan.state import ServerKey
 
 
@@ -48,3 +50,5 @@ class Sample:
     """Seconds since the worker started."""
     servers: Mapping[ServerKey, ServerCounters] = field(default_factory=dict)
     services: Mapping[int, ServiceCounters] = field(default_factory=dict)
+    layer4: Mapping[ServiceKey, Statistics] | None = None
+    """What the kernel's IPVS counts; None: nobody asked, or it does not answer."""

@@ -42,6 +42,10 @@ class Forwarding(StrEnum):
     SNAT = "snat"
 
 
+DIRECT = frozenset({Forwarding.DR, Forwarding.TUN})
+"""Methods that leave the packet as it came, its port included; the server answers the client."""
+
+
 class Tunnel(StrEnum):
     """How packets are wrapped on their way to a real server elsewhere."""
 

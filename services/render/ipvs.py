@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from services.model import Document, Layer4Service, Local, ServerState
 from services.model import Forwarding as Method
 from services.model.base import Address
-from services.model.layer4 import Layer4Server, Protocol, Tunnel, has_own_mark
+from services.model.layer4 import DIRECT, Layer4Server, Protocol, Tunnel, has_own_mark
 from services.model.service import PAGE_PORT
 from services.plan import ipvs
 from services.plan.ipvs import IPIP, Dest, DestKey, Encapsulation, Entry, Flags, ServiceKey
@@ -128,8 +128,7 @@ def _fallback(service: Layer4Service, key: ServiceKey, local: Local) -> tuple[De
         return (DestKey(str(own), PAGE_PORT), page) if own is not None else None
     if address.version != key.version:
         return None
-    direct = service.forwarding in {Method.DR, Method.TUN}
-    port = key.port if direct else service.fallback_port
+    port = key.port if service.forwarding in DIRECT else service.fallback_port
     return DestKey(str(address), port), Dest(
         _FORWARDING[service.forwarding], 1, encapsulation=_encapsulation(service)
     )
