@@ -75,7 +75,8 @@ class Lan:
         with self.clients.entered():
             set_switches(_EVERYONE | _FORWARDS)
             ip(
-                "link add lan type bridge mcast_snooping 0",
+                # a bridge without an address of its own takes its ports', which come and go
+                "link add lan address 02:00:00:00:01:00 type bridge mcast_snooping 0",
                 *(f"addr add {ROUTER[v]}{_PREFIX[v]} dev lan" for v in VIP),
                 *(f"addr add {each}{_HOST[v]} dev lo" for v in VIP for each in CLIENTS[v]),
                 "link set lan up",
@@ -96,7 +97,8 @@ class Lan:
 
     def plug_in(self, where: str, name: str, own: Mapping[int, str]) -> None:
         """Make the machine whose namespace is the file `where`, and in which this thread stands,
-        an appliance with an `eth0` at the switch's port `name`."""
+        an appliance with an `eth0` at the switch's port `name`.
+        """
         set_switches(_EVERYONE | _FORWARDS)
         with self.clients.entered():
             # one whose test was killed goes when the kernel has buried its namespace
@@ -119,13 +121,13 @@ class Lan:
         set_switches(_EVERYONE | _SILENT)
         gateway = OWN if self.through else ROUTER
         lines = ["link set eth0 up"]
-        for version in VIP:
+        for version, vip in VIP.items():
             lines += [
                 f"addr add {rip(number, version)}{_PREFIX[version]} dev eth0",
                 f"route add {_ALL[version]} via {gateway[version]}",
             ]
             if not self.through:
-                lines.append(f"addr add {VIP[version]}{_HOST[version]} dev lo")
+                lines.append(f"addr add {vip}{_HOST[version]} dev lo")
         ip(*lines)
 
 
@@ -140,6 +142,11 @@ def carry_vips() -> None:
     )
 
 
+def hardware(port: str) -> str:
+    """The address of the card at that port of the switch, the same in every test."""
+    return f"02:00:00:00:00:{sum(port.encode()) % 256:02x}"
+
+
 @functools.cache
 def lan(*, through: bool) -> Lan:
     """The one LAN of its kind."""
@@ -147,8 +154,7 @@ def lan(*, through: bool) -> Lan:
 
 
 def _cable(port: str, where: str) -> list[str]:
-    hardware = f"02:00:00:00:00:{sum(port.encode()) % 256:02x}"
     return [
-        f"link add {port} type veth peer name eth0 address {hardware} netns {where}",
+        f"link add {port} type veth peer name eth0 address {hardware(port)} netns {where}",
         f"link set {port} master lan up",
     ]

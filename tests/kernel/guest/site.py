@@ -41,6 +41,7 @@ class Site:
     def __init__(self, at: Lan, ports: Sequence[int]) -> None:
         self.lan = at
         self._ports = tuple(ports)
+        self._plugged = True
         self._left = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -48,7 +49,7 @@ class Site:
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         self._left.callback(os.close, home)
         self.lan.plug_in(f"/proc/{os.getpid()}/fd/{home}", _LB, OWN)
-        self._left.callback(self.lan.unplug, _LB)
+        self._left.callback(self.unplug)
         carry_vips()
         for number, machine in enumerate(self.lan.servers, start=1):
             await self.answering(machine, f"web{number}", self.lan.addresses(number))
@@ -56,6 +57,12 @@ class Site:
 
     async def __aexit__(self, *error: object) -> None:
         await self._left.aclose()
+
+    def unplug(self) -> None:
+        """Take the appliance off the LAN."""
+        if self._plugged:
+            self.lan.unplug(_LB)
+        self._plugged = False
 
     async def answering(
         self,

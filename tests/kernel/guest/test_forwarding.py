@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from services.plan.ipvs import Forwarding, Protocol
 from tests.kernel.guest.calls import Answer
+from tests.kernel.guest.hands import nft
 from tests.kernel.guest.lan import CLIENTS, OWN, VIP, rip
 from tests.kernel.guest.site import PORT, Site, on_site, tune
 from tests.kernel.guest.wishes import dest, follow, service
@@ -31,16 +30,12 @@ async def carries(site: Site, version: int) -> set[Answer]:
 @on_site()
 async def test_direct_routing_keeps_the_client_and_the_vip(site: Site, version: int) -> None:
     await follow(service(dest(2, version=version), version=version, protocols=BOTH))
-    assert await carries(site, version) == {
-        Answer("web2", CLIENTS[version][0], VIP[version], PORT)
-    }
+    assert await carries(site, version) == {Answer("web2", CLIENTS[version][0], VIP[version], PORT)}
 
 
 @versions
 @on_site(through=True, ports=[PORT, 8080])
-async def test_nat_keeps_the_client_and_changes_address_and_port(
-    site: Site, version: int
-) -> None:
+async def test_nat_keeps_the_client_and_changes_address_and_port(site: Site, version: int) -> None:
     nat = dest(2, forwarding=Forwarding.NAT, version=version, port=8080)
     await follow(service(nat, version=version, protocols=BOTH))
     assert await carries(site, version) == {
@@ -54,17 +49,13 @@ async def test_nat_with_masquerading_needs_no_gateway_and_shows_the_appliance(
     site: Site, version: int
 ) -> None:
     family = {4: "ip", 6: "ip6"}[version]
-    subprocess.run(
-        ["nft", "-f", "-"],
-        check=True,
-        text=True,
-        timeout=20,
-        input=f"""table {family} ballast {{
+    nft(
+        f"""table {family} ballast {{
             chain back {{
                 type nat hook postrouting priority srcnat
                 {family} daddr {rip(2, version)} masquerade
             }}
-        }}""",
+        }}"""
     )
     tune(conntrack=1)
     nat = dest(2, forwarding=Forwarding.NAT, version=version)
