@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A person's hands: ipvsadm, other people's code for the same kernel."""
+"""A person's hands: ipvsadm and nft, other people's code for the same kernel."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def ipvsadm(*words: str, stdin: str = "") -> str:
     )
     assert done.returncode == 0, f"ipvsadm {' '.join(words)}: {done.stderr}"
     return done.stdout
+
+
+def nft(rules: str) -> None:
+    """Load rules of the firewall."""
+    subprocess.run(["nft", "-f", "-"], check=True, text=True, input=rules, timeout=60)
 
 
 def by_hand(change: IpvsChange) -> None:
