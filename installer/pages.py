@@ -58,7 +58,7 @@ def _choose(state: State) -> Content:
         )
         return [*lines, "", *_words(state.said)], "r Look again   Esc Leave"
     lines = _words("Choose the disk to install on. Everything on it will be lost.")
-    lines += ["", f"    {'Name':<9} {'Size':>10}  {'Model':<24} {'Serial number':<20}"]
+    lines += ["", f"    {'Name':<8} {'Size':>10}  {'Model':<18} {'Serial number':<15}"]
     first = max(0, min(state.at - MOST_DISKS // 2, len(state.disks) - MOST_DISKS))
     shown = state.disks[first : first + MOST_DISKS]
     lines += [_row(state, disk, here=disk is state.disk) for disk in shown]
@@ -72,12 +72,13 @@ def _choose(state: State) -> Content:
 
 
 def _row(state: State, disk: Disk, *, here: bool) -> str:
+    """A line of the list; of a long serial number the end, in which a maker's disks differ."""
     hindered = hindrance(disk, needed=state.needed)
     notes = [hindered.short] if hindered else []
     notes += ["removable"] if disk.removable else []
     return (
-        f"  {'>' if here else ' '} {disk.name:<9} {size_words(disk.size):>10}"
-        f"  {disk.model[:24]:<24} {disk.serial[:20]:<20} {', '.join(notes)}"
+        f"  {'>' if here else ' '} {disk.name:<8} {size_words(disk.size):>10}"
+        f"  {disk.model[:18]:<18} {disk.serial[-15:]:<15} {' '.join(notes)}"
     )
 
 
