@@ -59,10 +59,10 @@ class Installing:
         """`disk` is a qcow2 that is written to, `root` the root.tar of the product."""
         self._font = font(root)
         self._line = folder / "serial"
+        self._is_cd = any("ide-cd" in word for word in medium)
         serial = ("-serial", f"unix:{self._line},server=on,wait=off")
         hardware = Hardware(
             firmware=firmware,
-            nics=(),
             controller=f"virtio-blk-pci,serial={SERIAL_NUMBER}",
             extra=(*medium, *serial),
         )
@@ -106,7 +106,10 @@ class Installing:
 
     def take_medium_out(self) -> None:
         """As a person does when the installer says so."""
-        self.machine.order("device_del", id="drive")
+        if self._is_cd:
+            self.machine.order("eject", id="drive", force=True)
+        else:
+            self.machine.order("device_del", id="drive")
 
     def over_serial(self, data: bytes, *words: str, within_s: float = ANSWER_S) -> str:
         """Send bytes over the serial line, and wait until all of `words` have come back."""
