@@ -25,7 +25,11 @@ from tests.image.unit import FACTORY, PAINT_S
 INSTALL_S = 1800
 """Eight GiB written and read back by an emulated processor: six minutes when it is alone."""
 CHECK_S = 300
-pytestmark = [pytest.mark.long, pytest.mark.timeout(3 * INSTALL_S)]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.needs("sfdisk", "xorriso"),
+    pytest.mark.timeout(3 * INSTALL_S),
+]
 
 LARGER_MIB = 12 * 1024
 NAME = "vda"
