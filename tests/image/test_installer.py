@@ -107,6 +107,19 @@ def test_it_installs_an_appliance_that_starts(
     assert ends["data"] > (LARGER_MIB - 2) * MIB // 512
 
 
+@pytest.mark.parametrize("firmware", [Firmware.UEFI, Firmware.SECURE_BOOT])
+def test_it_starts_from_virtual_media_under_uefi(
+    appliance: Appliance, medium: Path, tmp_path: Path, firmware: Firmware
+) -> None:
+    disk = blank(tmp_path, LARGER_MIB)
+    with Installing(
+        disk, tmp_path, appliance.root, medium=as_cd(medium), firmware=firmware
+    ) as machine:
+        machine.see("Choose the disk", NAME, "12 GiB", SERIAL_NUMBER, within_s=START_S)
+        machine.machine.press("ret")
+        machine.see("No partitions are on it", f"Erase {NAME} and install")
+
+
 def test_a_disk_that_is_too_small_is_shown_and_refused(
     appliance: Appliance, medium: Path, tmp_path: Path
 ) -> None:
