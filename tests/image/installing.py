@@ -55,6 +55,7 @@ class Installing:
         *,
         medium: Sequence[str],
         firmware: Firmware = Firmware.BIOS,
+        cpus: int = 2,
     ) -> None:
         """`disk` is a qcow2 that is written to, `root` the root.tar of the product."""
         self._font = font(root)
@@ -63,6 +64,7 @@ class Installing:
         serial = ("-serial", f"unix:{self._line},server=on,wait=off")
         hardware = Hardware(
             firmware=firmware,
+            cpus=cpus,
             controller=f"virtio-blk-pci,serial={SERIAL_NUMBER}",
             extra=(*medium, *serial),
         )
