@@ -48,12 +48,17 @@ def build(
 
     async def every() -> list[Path]:
         from image.disk import assembly
-        from image.formats.products import make, write_sums
+        from image.formats.products import make, raw_of, write_sums
+        from image.medium import iso
         from image.root import build as build_root
 
         root = await build_root(products, repeat=manifest, fresh=fresh)
         assembled = await assembly.build(root.archive, products, boot_debs=root.boot_debs)
         made = await make(assembled, products)
+        image = raw_of(products)
+        made.append(
+            await iso.make(assembled, image, root.archive, products, boot_debs=root.boot_debs)
+        )
         sums = write_sums(products, [*made, root.manifest, root.bill])
         return [*made, sums]
 
@@ -64,16 +69,40 @@ def build(
 @app.command()
 def disk(*, products: Products = recipe.PRODUCTS) -> None:
     """Make disk.raw from the root.tar that is there."""
-    from image import packages, root
+    from image import root
     from image.disk import assembly
+
+    debs = _boot_debs(products)
+    typer.echo(asyncio.run(assembly.build(products / root.ARCHIVE, products, boot_debs=debs)))
+
+
+@app.command()
+def medium(*, products: Products = recipe.PRODUCTS) -> None:
+    """Make the installer medium from the root.tar and the disk.raw that are there."""
+    from image import root
+    from image.disk import assembly
+    from image.formats.products import make_raw
+    from image.medium import iso
+
+    async def both() -> Path:
+        assembled = products / assembly.DISK
+        image = await make_raw(assembled, products)
+        return await iso.make(assembled, image, products / root.ARCHIVE, products, boot_debs=debs)
+
+    debs = _boot_debs(products)
+    typer.echo(asyncio.run(both()))
+
+
+def _boot_debs(products: Path) -> list[Path]:
+    """The packages of the boot loaders which the manifest names."""
+    from image import packages, root
     from image.manifest import read
 
     listed = products / root.MANIFEST
     if not listed.exists():
         raise Refused(f"There is no {listed}.", do="Build it first: python -m image root")
     lists = read(listed.read_text(encoding="utf-8"), where=str(listed))
-    debs = [packages.kept(recipe.CACHE / "debs", deb) for deb in lists.boot]
-    typer.echo(asyncio.run(assembly.build(products / root.ARCHIVE, products, boot_debs=debs)))
+    return [packages.kept(recipe.CACHE / "debs", deb) for deb in lists.boot]
 
 
 @app.command()

@@ -57,13 +57,17 @@ def read_font(path: Path) -> Font:
 
 def read_font_bytes(data: bytes) -> Font:
     """A PSF of either version, compressed or not, with its table; raises `ValueError`."""
-    if data.startswith(b"\x1f\x8b"):
-        data = gzip.decompress(data)
+    data = plain_font(data)
     if data.startswith(_PSF1):
         return _psf1(data)
     if data.startswith(_PSF2):
         return _psf2(data)
     raise ValueError("This is no console font.")
+
+
+def plain_font(data: bytes) -> bytes:
+    """The bytes of a font file, decompressed if they are not plain."""
+    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
 
 
 def _psf1(data: bytes) -> Font:

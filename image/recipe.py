@@ -91,6 +91,8 @@ DATA_LABEL = "ballast-data"
 DISK_UUID = identifier("disk")
 ESP_SERIAL = 0xBA11A57A
 """The FAT's volume id."""
+MEDIUM_SERIAL = 0xBA11A57B
+"""The same of the installer medium's EFI partition: a machine may see both at once."""
 
 KERNEL_OPTIONS = (
     *("panic=10", "quiet", "loglevel=1", "vt.global_cursor_default=0", "consoleblank=0"),

@@ -9,15 +9,17 @@ program stop the reconcile loop. So all three are decided here, once.
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
 import pwd
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -90,6 +92,43 @@ async def run(
             argv, f"failed with status {output.status}", output.stderr + output.stdout, do=do
         )
     return output
+
+
+@contextmanager
+def output_of(argv: Sequence[str], *, do: str) -> Iterator[io.FileIO]:
+    """What `argv` writes, while it writes it: for more than fits into memory.
+
+    For as long as the caller reads, so there is no timeout; leaving ends the program. Leaving
+    without an exception after it has failed raises `CommandFailed`, carrying `do`: a program
+    that dies in the middle looks like one that was done.
+    """
+    log.debug("read: %s", shlex.join(argv))
+    try:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=CLEAN_ENV,
+            bufsize=0,
+            pipesize=1 << 20,
+        )
+    except OSError as error:
+        reason = "is not installed" if isinstance(error, FileNotFoundError) else "cannot be started"
+        raise CommandFailed(argv, reason, error.strerror or "", do=do) from error
+    with child:
+        if child.stdout is None or child.stderr is None:
+            raise CommandFailed(argv, "has no output", "", do=do)
+        try:
+            with io.FileIO(child.stdout.fileno(), closefd=False) as output:
+                yield output
+                at_end = not output.read(1)
+            status = child.wait() if at_end else 0
+            said = child.stderr.read().decode(errors="replace") if at_end else ""
+        finally:
+            child.kill()
+    if status:
+        raise CommandFailed(argv, f"failed with status {status}", said, do=do)
 
 
 def start_daemon(argv: Sequence[str], *, log_to: Path, do: str) -> int:

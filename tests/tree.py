@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("console", "services", "image", "overlays", "tests")
+FOLDERS = ("console", "services", "image", "installer", "overlays", "tests")
 MADE_BY_TOOLS = frozenset({"__pycache__", "__snapshots__", ".hypothesis"})
 
 
 def ours() -> Iterator[Path]:
-    """Every file of the project: the single files, the folder of CI, the five folders."""
+    """Every file of the project: the single files, the folder of CI, the six folders."""
     yield from sorted(path for path in ROOT.iterdir() if path.is_file())
     for folder in (".ci", *FOLDERS):
         for path in sorted((ROOT / folder).rglob("*")):
@@ -21,7 +21,7 @@ def ours() -> Iterator[Path]:
 
 
 def python_files(*folders: str) -> list[Path]:
-    """The Python files below the given folders, or below all five."""
+    """The Python files below the given folders, or below all six."""
     under = tuple(ROOT / folder for folder in folders or FOLDERS)
     return [p for p in ours() if p.suffix == ".py" and any(p.is_relative_to(f) for f in under)]
 

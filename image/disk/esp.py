@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from image.disk import grub
+from image.disk.layout import SECTOR
 from image.disk.slot import Slot
 from image.disk.sparse import blank
 from image.recipe import ESP_LABEL, ESP_SERIAL
@@ -33,12 +34,24 @@ def files(toolbox: Toolbox, slot: Slot) -> dict[str, bytes]:
     }
 
 
-async def make(content: Mapping[str, bytes], target: Path, *, size: int, epoch: int) -> None:
-    """A FAT32 file system of `size` bytes with these files."""
+async def make(
+    content: Mapping[str, bytes],
+    target: Path,
+    *,
+    size: int,
+    epoch: int,
+    serial: int = ESP_SERIAL,
+    fat32: bool = True,
+) -> None:
+    """A FAT file system of `size` bytes with these files.
+
+    Below 33 MiB it cannot be FAT32, and mformat chooses between the others by the size.
+    """
     env = {"SOURCE_DATE_EPOCH": str(epoch), "MTOOLSRC": "/dev/null"}
     blank(target, size)
-    label = ("-v", ESP_LABEL, "-N", f"{ESP_SERIAL:08x}")
-    await _mtools("mformat", target, "-F", *label, "::", env=env)
+    label = ("-v", ESP_LABEL, "-N", f"{serial:08x}")
+    kind = ("-F",) if fat32 else ("-T", str(size // SECTOR), "-h", "64", "-s", "32")
+    await _mtools("mformat", target, *kind, *label, "::", env=env)
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         for folder in folders(content):
             await _mtools("mmd", target, f"::{folder}", env=env)

@@ -32,19 +32,34 @@ async def make(disk: Path, products: Path) -> list[Path]:
 
     Raises `Unable` for missing programs or room, with the remedy.
     """
-    demand_programs(PROGRAMS)
-    if not disk.exists():
-        raise Refused(f"There is no {disk}.", do="Build it first: python -m image disk")
-    demand_space(products, 4 * disk.stat().st_blocks * 512)
+    _demand(disk, products)
     made = [
         await _qcow2(disk, products / f"{NAME}-{version()}-va.qcow2"),
         await _ova(disk, products / f"{NAME}-{version()}-va.ova"),
         await _vhdx(disk, products / f"{NAME}-{version()}-va.vhdx"),
-        await _raw(disk, products / f"{NAME}-{version()}-hardware.raw.zst"),
+        await _raw(disk, raw_of(products)),
     ]
     for path in made:
         log.info("%s: %d MiB", path.name, path.stat().st_size >> 20)
     return made
+
+
+def raw_of(products: Path) -> Path:
+    """The disk as a server takes it; the installer medium carries the same file."""
+    return products / f"{NAME}-{version()}-hardware.raw.zst"
+
+
+async def make_raw(disk: Path, products: Path) -> Path:
+    """Make this format alone; raises `Unable` as `make` does."""
+    _demand(disk, products)
+    return await _raw(disk, raw_of(products))
+
+
+def _demand(disk: Path, products: Path) -> None:
+    demand_programs(PROGRAMS)
+    if not disk.exists():
+        raise Refused(f"There is no {disk}.", do="Build it first: python -m image disk")
+    demand_space(products, 4 * disk.stat().st_blocks * 512)
 
 
 async def _qcow2(disk: Path, target: Path) -> Path:

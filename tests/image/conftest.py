@@ -11,6 +11,8 @@ import pytest
 
 from image import recipe
 from image.disk import assembly
+from image.formats.products import make_raw
+from image.medium import iso
 from image.root import Built, build
 
 BUILD_S = 1800
@@ -54,3 +56,21 @@ def appliance(built: Built) -> Appliance:
     """The disk, as the firmware sees it; nobody writes to it."""
     disk = asyncio.run(assembly.build(built.archive, recipe.PRODUCTS, boot_debs=built.boot_debs))
     return Appliance(disk, built.archive)
+
+
+@pytest.fixture(scope="session")
+def medium(built: Built, appliance: Appliance) -> Path:
+    """The installer medium; nobody writes to it."""
+    return asyncio.run(_medium(built, appliance, recipe.PRODUCTS))
+
+
+@pytest.fixture
+def medium_again(built: Built, appliance: Appliance, tmp_path: Path) -> Path:
+    """The same once more, from the same inputs and in another place."""
+    return asyncio.run(_medium(built, appliance, tmp_path))
+
+
+async def _medium(built: Built, appliance: Appliance, products: Path) -> Path:
+    image = await make_raw(appliance.disk, products)
+    root = built.archive
+    return await iso.make(appliance.disk, image, root, products, boot_debs=built.boot_debs)
