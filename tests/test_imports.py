@@ -19,7 +19,7 @@ import pytest
 
 from tests.tree import ROOT, module, python_files
 
-PRODUCT = ("console", "services", "image", "installer")
+PRODUCT = ("console", "services", "image")
 PURE = ("services.model", "services.check", "services.render", "services.plan")
 
 DOORS: dict[str, tuple[str, ...]] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("console", "services", "image", "installer", "overlays", "tests")
+FOLDERS = ("console", "services", "image", "overlays", "tests")
 MADE_BY_TOOLS = frozenset({"__pycache__", "__snapshots__", ".hypothesis"})
 
 

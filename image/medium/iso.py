@@ -20,10 +20,10 @@ from image.disk.assembly import demand_programs, unpack
 from image.disk.layout import MIB
 from image.disk.slot import boot_files
 from image.disk.sparse import demand_space, replacing
+from image.installer.payload import CHUNK, Payload
 from image.medium import boot, ramdisk
 from image.recipe import MEDIUM_SERIAL, NAME, identifier, source_date_epoch, version
 from image.toolbox import Toolbox
-from installer.payload import CHUNK, Payload
 from services.command import run
 
 log = logging.getLogger(__name__)

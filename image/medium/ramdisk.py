@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from image.glyphs import plain_font
+from image.installer.payload import Payload
 from image.recipe import PYTHON, TREE
 from image.tryout import FONT
-from installer.payload import Payload
 from services.errors import Refused
 
 HOME = "installer"
@@ -32,7 +32,13 @@ UNNEEDED = frozenset(
 )
 """Folders of the standard library that nothing of the installer imports; a third of its bytes."""
 MODULES = ("fs/isofs/isofs.ko.xz", "drivers/cdrom/cdrom.ko.xz", "drivers/scsi/sr_mod.ko.xz")
-OURS = ("installer/*.py", "services/__init__.py", "services/command.py", "services/errors.py")
+OURS = (
+    "image/__init__.py",
+    "image/installer/*.py",
+    "services/__init__.py",
+    "services/command.py",
+    "services/errors.py",
+)
 _REGULAR, _FOLDER, _LINK = 0o100000, 0o040000, 0o120000
 
 
@@ -53,7 +59,7 @@ def contents(root: Path, payload: Payload, *, tree: Path = TREE) -> dict[str, En
         for path in sorted(tree.glob(pattern)):
             name = f"{HOME}/{path.relative_to(tree).as_posix()}"
             found[name] = Entry(_REGULAR | 0o644, path.read_bytes())
-    script = (tree / "installer" / "mountroot").read_bytes()
+    script = (tree / "image" / "installer" / "mountroot").read_bytes()
     found["scripts/installer"] = Entry(_REGULAR | 0o644, script)
     found[f"{HOME}/payload.json"] = Entry(_REGULAR | 0o644, payload.text().encode())
     found[f"{HOME}/font.psf"] = Entry(

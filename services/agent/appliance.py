@@ -327,7 +327,8 @@ class Appliance:
                 do="Leave the services as they are.",
             )
         new = self._made(document, self.running.revision)
-        if new.wanted == self.running.wanted and document == self.running.document:
+        same = new.wanted == self.running.wanted and document == self.running.document
+        if same and confirm_s is None:
             return await self._as_it_runs()
 
         async def ready() -> None:

@@ -30,11 +30,14 @@ class Named(Model):
     """Permanent number given by the appliance, so that a rename breaks no persistence."""
 
     label: Label = Field(title="Label")
-    """The object's name, e.g. web1 or HTTP-Cluster."""
+    """The object's name."""
 
 
 class Service(Named):
     """The addresses and ports that clients connect to (VIP)."""
+
+    label: Label = Field(title="Label")
+    """The service's name, e.g. HTTP-Cluster."""
 
     addresses: Annotated[tuple[VipAddress, ...], Field(min_length=1, max_length=16)] = Field(
         title="IP address"
@@ -47,6 +50,9 @@ class Service(Named):
 
 class Server(Named):
     """One server that answers for a virtual service (RIP)."""
+
+    label: Label = Field(title="Label")
+    """The server's name, e.g. web1."""
 
     address: IPAddress = Field(title="IP address")
     """The real server's own address (RIP)."""

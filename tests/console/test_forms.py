@@ -362,3 +362,33 @@ async def test_a_card_without_settings_gets_some() -> None:
         await on.press("f9")
         await on.see("eth2 is among the pending changes")
         assert pending(fake)["local/eth2"].before is None
+
+
+async def test_a_layer_4_service_gets_servers_without_a_port_while_it_forwards_directly() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("3", "3")
+        await on.see("Layer 4 - New virtual service", "needs the VIP on its loopback")
+        await on.type("l4")
+        await on.press("down")
+        await on.type("192.168.2.77")
+        await on.press("f9")
+        await on.see("l4 is among the pending changes.")
+        [key] = [key for key in pending(fake) if key.startswith("layer4/")]
+        after = pending(fake)[key].after
+        assert after is not None
+        assert (after["forwarding"], after["scheduler"], after["persistence_s"]) == (
+            "dr",
+            "wlc",
+            300,
+        )
+        await on.press("f2", "1")
+        await on.see("L4 DR")
+        await on.press("n", "r")
+        await on.see("Layer 4 - New real server in l4", "IP address")
+        assert not on.line("Port ")
+        await on.type("r1")
+        await on.press("down")
+        await on.type("10.99.0.1")
+        await on.press("f9")
+        await on.see("DR reaches neighbours only")

@@ -61,9 +61,9 @@ async def test_a_digit_anywhere_opens_that_item_and_each_line_of_it_answers(numb
 async def test_what_is_missing_is_shown_with_a_sentence() -> None:
     async with stage(scenes.small()) as on:
         await on.press("3")
-        await on.see("Layer 4 services", f"- {LATER}")
-        await on.press("3")
-        await on.see(f"Layer 4 services: {LATER} Balancing in the kernel")
+        await on.see("SSL termination", f"- {LATER}")
+        await on.press("4")
+        await on.see(f"SSL termination: {LATER} Certificates")
 
 
 async def test_the_first_item_goes_home_from_anywhere() -> None:

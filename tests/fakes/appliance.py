@@ -426,7 +426,7 @@ class ScriptedAppliance:
                 do="Leave the services as they are.",
             )
         changes = self._plan(self._sound(document)).changes
-        if document == self.running:
+        if document == self.running and confirm_s is None:
             return Applied(revision=self._revision, changes=())
         if confirm_s is None:
             self._commit(document, who=self.user, why=why)

@@ -16,8 +16,8 @@ import pytest
 from image import guest_disk, recipe
 from image.disk.layout import MIB
 from image.formats.products import raw_of
+from image.installer.pages import WIDTH
 from image.qemu import Firmware
-from installer.pages import WIDTH
 from tests.image.conftest import Appliance
 from tests.image.installing import SERIAL_NUMBER, START_S, Installing, as_cd, as_stick
 from tests.image.unit import FACTORY, PAINT_S

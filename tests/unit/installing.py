@@ -6,10 +6,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from installer import dialogue
-from installer.dialogue import State
-from installer.disks import Disk, Part
-from installer.payload import CHUNK, ISO_SECTOR, Payload
+from image.installer import dialogue
+from image.installer.dialogue import State
+from image.installer.disks import Disk, Part
+from image.installer.payload import CHUNK, ISO_SECTOR, Payload
 
 GIB = 1 << 30
 NEEDED = 8 * GIB

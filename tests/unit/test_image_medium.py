@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from image.installer.payload import DESCRIPTOR_AT, ISO_SECTOR
 from image.medium import boot, iso
 from image.medium.ramdisk import OURS, Entry, archive
 from image.recipe import EPOCH, TREE
-from installer.payload import DESCRIPTOR_AT, ISO_SECTOR
 from tests.unit.installing import appliance
 
 ENTRIES = {
@@ -51,8 +51,8 @@ def test_the_order_of_the_entries_does_not_show() -> None:
 
 def test_the_medium_carries_every_module_the_installer_imports() -> None:
     carried = {path.relative_to(TREE).as_posix() for each in OURS for path in TREE.glob(each)}
-    assert {"installer/__main__.py", "services/command.py", "services/errors.py"} <= carried
-    assert len(carried) == len(list(TREE.glob("installer/*.py"))) + 3
+    assert {"image/installer/__main__.py", "services/command.py", "services/errors.py"} <= carried
+    assert len(carried) == len(list(TREE.glob("image/installer/*.py"))) + 4
 
 
 @pytest.mark.needs("xorriso")

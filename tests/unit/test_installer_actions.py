@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from installer import medium, survey, writing
-from installer.disks import Part
-from installer.pages import Page
-from installer.payload import CHUNK, DESCRIPTOR_AT, Payload, read
-from installer.survey import Sources
-from installer.table import HEAD, relocated
-from installer.terminals import INVITATION, keys_of, open_all
-from installer.writing import TAIL
+from image.installer import medium, survey, writing
+from image.installer.disks import Part
+from image.installer.pages import Page
+from image.installer.payload import CHUNK, DESCRIPTOR_AT, Payload, read
+from image.installer.survey import Sources
+from image.installer.table import HEAD, relocated
+from image.installer.terminals import INVITATION, keys_of, open_all
+from image.installer.writing import TAIL
 from services.command import output_of
 from services.errors import CommandFailed, Unable
 from tests.unit.installing import appliance, descriptor

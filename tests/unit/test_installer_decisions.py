@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from installer import dialogue
-from installer.dialogue import Stage, State, Wish
-from installer.disks import Disk, Part, first_choice, hindrance, is_disk, offered, size_words
-from installer.pages import HEIGHT, MOST_DISKS, WIDTH, page
+from image.installer import dialogue
+from image.installer.dialogue import Stage, State, Wish
+from image.installer.disks import Disk, Part, first_choice, hindrance, is_disk, offered, size_words
+from image.installer.pages import HEIGHT, MOST_DISKS, WIDTH, page
 from services.errors import Unable
 from tests.unit.installing import (
     DOM,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from installer.payload import DESCRIPTOR_AT, ISO_SECTOR, Payload
+from image.installer.payload import DESCRIPTOR_AT, ISO_SECTOR, Payload
 from services.command import run
 from services.errors import ApplianceError, Unable
 

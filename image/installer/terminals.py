@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from installer.pages import Page
+from image.installer.pages import Page
 
 SCREEN = "tty1"
 SERIAL = ("ttyS0", "ttyS1")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m installer`: started by the initramfs as the only program of the machine.
+"""`python -m image.installer`: started by the initramfs as the only program of the machine.
 
 It ends with a restart or not at all; what goes wrong is a page with a remedy.
 """
@@ -12,12 +12,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from installer import dialogue, medium, payload, survey, writing
-from installer.dialogue import Stage, State, Wish
-from installer.disks import offered
-from installer.pages import page
-from installer.payload import Payload
-from installer.terminals import SCREEN, Terminals, open_all
+from image.installer import dialogue, medium, payload, survey, writing
+from image.installer.dialogue import Stage, State, Wish
+from image.installer.disks import offered
+from image.installer.pages import page
+from image.installer.payload import Payload
+from image.installer.terminals import SCREEN, Terminals, open_all
 from services.command import output_of, run
 from services.errors import ApplianceError, Unable
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
-from installer.dialogue import Stage, State
-from installer.disks import Disk, hindrance, holds_appliance, size_words
+from image.installer.dialogue import Stage, State
+from image.installer.disks import Disk, hindrance, holds_appliance, size_words
 
 WIDTH = 79
 HEIGHT = 24

@@ -21,9 +21,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from installer.medium import Progress
-from installer.payload import CHUNK, Payload
-from installer.table import HEAD, Patch, relocated
+from image.installer.medium import Progress
+from image.installer.payload import CHUNK, Payload
+from image.installer.table import HEAD, Patch, relocated
 from services.errors import Unable
 
 BLKZEROOUT = 0x127F

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from installer.disks import Disk, Part, is_disk
+from image.installer.disks import Disk, Part, is_disk
 
 _NO_DISK = ("loop", "ram", "zram", "dm-", "md", "nbd")
 _SECTOR = 512

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from installer.disks import Disk, first_choice, hindrance
+from image.installer.disks import Disk, first_choice, hindrance
 from services.errors import ApplianceError
 
 LONGEST = 32

@@ -12,7 +12,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from installer.disks import SECTOR
+from image.installer.disks import SECTOR
 from services.errors import Unable
 
 HEAD = 34 * SECTOR
