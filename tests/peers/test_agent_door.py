@@ -14,7 +14,7 @@ from services.api import ErrorView
 from services.client import rebuilt
 from services.errors import ApplianceError, Refused, Unable
 from tests.lab import Lab
-from tests.peers.appliance import journal, running
+from tests.peers.appliance import changed, journal, running
 from tests.poll import eventually
 
 
@@ -145,7 +145,8 @@ def test_a_client_that_leaves_in_the_middle_is_no_fault_of_the_agents(lab: Lab) 
 
 def test_a_reason_is_one_line_of_the_journal_and_of_the_log(lab: Lab) -> None:
     why = "first\nINFO ballast.journal: root: applied revision 99\x1b[31m" + "x" * 5000
-    wish = {"document": running(lab).document.model_dump(mode="json"), "why": why}
+    document = changed(running(lab).document, max_connections=5000)
+    wish = {"document": document.model_dump(mode="json"), "why": why}
     assert raw(lab, request("POST", "/apply", json.dumps(wish).encode()))[0] == 200
     newest = journal(lab).splitlines()[0]
     assert "first INFO ballast.journal" in newest
