@@ -14,11 +14,11 @@ from services.api import Health, ServerStatus, ServiceStatus
 from services.drivers.ipvs import Statistics
 from services.drivers.ipvs_wire import Counters
 from services.drivers.sample import Sample
-from services.model import Layer4Server, Layer4Service, ServerState
+from services.model import Layer4Server, Layer4Service
 from services.model.layer4 import Protocol
 from services.plan.ipvs import Live, ServiceKey
 from services.render.ipvs import dest_key, serves, service_keys
-from services.status_words import per_s, service_health
+from services.status_words import per_s, service_health, taken_out
 
 UNCHECKED = "not checked: this version has no health checks of layer 4 servers"
 
@@ -85,15 +85,11 @@ def _server(
 
 
 def _health(server: Layer4Server, found: _Sum) -> tuple[Health, str]:
-    match server.state:
-        case ServerState.HALT:
-            return Health.HALT, "halted by the administrator"
-        case ServerState.DRAIN:
-            return Health.DRAIN, "draining: finishes its connections"
-        case ServerState.ONLINE if not found.there:
-            return Health.DOWN, "the kernel does not have it yet"
-        case ServerState.ONLINE:
-            return Health.UP, UNCHECKED
+    if (out := taken_out(server.state)) is not None:
+        return out
+    if not found.there:
+        return Health.DOWN, "the kernel does not have it yet"
+    return Health.UP, UNCHECKED
 
 
 def _of_service(keys: Iterable[ServiceKey], sample: Sample) -> _Sum:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from services.api import Health, ServerStatus, ServiceStatus
 from services.drivers.sample import Sample, ServerCounters, ServiceCounters
 from services.layer4_status import layer4_status
-from services.model import Document, RealServer, ServerState, VirtualService
-from services.status_words import per_s, service_health
+from services.model import Document, RealServer, VirtualService
+from services.status_words import per_s, service_health, taken_out
 
 
 def services_status(document: Document, now: Sample, before: Sample) -> tuple[ServiceStatus, ...]:
@@ -77,14 +77,10 @@ def _server(
 def _server_health(
     server: RealServer, counters: ServerCounters | None, now: Sample
 ) -> tuple[Health, str]:
-    match server.state:
-        case ServerState.HALT:
-            return Health.HALT, "halted by the administrator"
-        case ServerState.DRAIN:
-            return Health.DRAIN, "draining: finishes its connections"
-        case ServerState.ONLINE if not now.running:
-            return Health.DOWN, "HAProxy is not running"
-        case ServerState.ONLINE if counters is None:
-            return Health.DOWN, "HAProxy does not know it yet"
-        case ServerState.ONLINE:
-            return (Health.UP if counters.up else Health.DOWN), counters.reason
+    if (out := taken_out(server.state)) is not None:
+        return out
+    if not now.running:
+        return Health.DOWN, "HAProxy is not running"
+    if counters is None:
+        return Health.DOWN, "HAProxy does not know it yet"
+    return (Health.UP if counters.up else Health.DOWN), counters.reason

@@ -27,6 +27,17 @@ def service_health(servers: Sequence[ServerStatus], *, trouble: str) -> tuple[He
     return Health.UP, ""
 
 
+def taken_out(state: ServerState) -> tuple[Health, str] | None:
+    """Health of a server that the administrator has taken out; None: it is wanted online."""
+    match state:
+        case ServerState.HALT:
+            return Health.HALT, "halted by the administrator"
+        case ServerState.DRAIN:
+            return Health.DRAIN, "draining: finishes its connections"
+        case ServerState.ONLINE:
+            return None
+
+
 def per_s(total: int, earlier: int | None, now: Sample, before: Sample) -> float:
     """Per second between two samples; 0 over a restart, where counters begin again."""
     spent = now.at - before.at

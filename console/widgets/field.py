@@ -176,8 +176,9 @@ class TextField(Field):
     def on_paste(self, event: Paste) -> None:
         event.stop()
         # a column of addresses is a list of them; elsewhere the comma is refused and seen
-        lines = filter(None, (line.strip() for line in event.text.splitlines()))
-        self._insert(",".join(lines) if len(event.text.splitlines()) > 1 else event.text)
+        lines = event.text.splitlines()
+        several = len(lines) > 1
+        self._insert(",".join(filter(None, map(str.strip, lines))) if several else event.text)
 
     def _insert(self, more: str) -> None:
         """Put it at the cursor, whole or not at all: half of it would be another value."""

@@ -16,8 +16,8 @@ from typing import Protocol
 
 from services.command import Output, run
 from services.errors import Unable
+from services.render.nft import TABLE
 
-TABLE = "inet ballast"
 CHANGED = "# by another hand"
 """What is seen when the table is not the one we loaded; equal to no rules of ours."""
 
