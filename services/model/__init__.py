@@ -9,6 +9,7 @@ a clock.
 from __future__ import annotations
 
 from services.model.base import Model, field_help
+from services.model.checks import CheckProtocol, CheckType, Feedback, Layer4Check
 from services.model.document import (
     LAYERS,
     AnyService,
@@ -37,10 +38,14 @@ __all__ = [
     "Balance",
     "Check",
     "CheckKind",
+    "CheckProtocol",
+    "CheckType",
     "Cluster",
     "Document",
+    "Feedback",
     "Forwarding",
     "Interface",
+    "Layer4Check",
     "Layer4Server",
     "Layer4Service",
     "Local",
