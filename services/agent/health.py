@@ -42,11 +42,9 @@ SHARE = 0.05
 """Asking takes at most this share of the time: ten thousand servers are asked about less often
 than ten, instead of taking a core."""
 
-WORDS_S = 1.0
-"""The words of results cost more than the results, so they are asked for less often."""
-
 REFRESH_S = 10.0
-"""While nothing turns, how old the duration of the last check may become."""
+"""How old the words and the duration of the last check may become while nothing turns: they cost
+more than the results themselves."""
 
 SPELT_OUT = 10
 """Servers that turn at once and are named in the journal; of more, the number is."""
@@ -85,7 +83,8 @@ class HealthBook:
         self._verdicts: dict[str, Verdict] = {}
         self._means: dict[str, Mean] = {}
         self._below: frozenset[int] = frozenset()
-        self._worded_at = -REFRESH_S
+        self._words_due = 0.0
+        """When the words are asked for anew; `REFRESH_S` sooner if something turned."""
         self._unworded = False
         """Something turned, and nobody has asked for the words of it yet."""
         self.standings: Mapping[ServerKey, Standing] = {}
@@ -161,14 +160,16 @@ class HealthBook:
 
     async def _take_words(self) -> None:
         """Ask why, when something turned, and now and then for how long the checks take."""
-        waited = time.monotonic() - self._worded_at
-        if waited < (WORDS_S if self._unworded else REFRESH_S):
+        begun = time.monotonic()
+        if begun < self._words_due - (REFRESH_S if self._unworded else 0.0):
             return
-        self._worded_at, self._unworded = time.monotonic(), False
+        self._unworded = False
         for name, result in (await self._checks.results(self._watched.expected)).items():
             if name in self._watched.by_name:
                 kept = self._verdicts.get(name, UNKNOWN)
                 self._verdicts[name] = replace(kept, results=remembered(kept.results, result))
+        now = time.monotonic()
+        self._words_due = now + (now - begun) / SHARE + REFRESH_S
 
     async def _conclude(self) -> None:
         watched = self._watched

@@ -181,7 +181,7 @@ def failure(row: _Row, good: str) -> str:
     said = plain(row.last_chk)
     waited = f"{_number(row.check_duration) / 1000:.1f} s"
     match result:
-        case "L7STS" if code:
+        case "L7STS" if _number(code):
             return f"answer {plain(code)}" + (f", expected {good}" if good else "")
         case "L7RSP" if "did not match" in said:
             return "the answer lacks the expected text"

@@ -74,7 +74,7 @@ GOOD: list[tuple[str, dict[str, Any], Talk]] = [
     (
         "smtp",
         {"kind": "negotiate", "protocol": "smtp"},
-        says(b"220 mail.example.com ESMTP\r\n", (b"\n", b"250 mail.example.com\r\n")),
+        says(b"220 a ESMTP\r\n", (b"\n", b"250 a\r\n"), (b"QUIT\r\n", b"221 a\r\n")),
     ),
     ("pop3", {"kind": "negotiate", "protocol": "pop3"}, says(b"+OK hi\r\n", (b"QUIT\r\n", b"+OK"))),
     ("imap", {"kind": "negotiate", "protocol": "imap"}, says(b"* OK hi\r\n", (b"\r\n", b"* BYE"))),
