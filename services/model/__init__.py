@@ -11,6 +11,8 @@ from __future__ import annotations
 from services.model.base import Model, field_help
 from services.model.document import (
     LAYERS,
+    NAT,
+    SINGLE,
     AnyService,
     Cluster,
     Document,
@@ -18,6 +20,7 @@ from services.model.document import (
     server_names,
 )
 from services.model.layer4 import Forwarding, Layer4Server, Layer4Service, Scheduler
+from services.model.layer4_advanced import Layer4Advanced
 from services.model.layer7 import (
     Balance,
     Check,
@@ -28,11 +31,14 @@ from services.model.layer7 import (
     VirtualService,
 )
 from services.model.local import Interface, Local, Role
+from services.model.nat import NatEntry, NatProtocol
 from services.model.problems import problems_from
 from services.model.service import Server, ServerState
 
 __all__ = [
     "LAYERS",
+    "NAT",
+    "SINGLE",
     "AnyService",
     "Balance",
     "Check",
@@ -41,11 +47,14 @@ __all__ = [
     "Document",
     "Forwarding",
     "Interface",
+    "Layer4Advanced",
     "Layer4Server",
     "Layer4Service",
     "Local",
     "Mode",
     "Model",
+    "NatEntry",
+    "NatProtocol",
     "Persistence",
     "RealServer",
     "Role",

@@ -17,7 +17,14 @@ from collections.abc import Iterator
 from services.model import Document, Layer4Service, Local, ServerState
 from services.model import Forwarding as Method
 from services.model.base import Address
-from services.model.layer4 import DIRECT, Layer4Server, Protocol, Tunnel, has_own_mark
+from services.model.layer4 import (
+    DIRECT,
+    Layer4Server,
+    Protocol,
+    Tunnel,
+    TunnelChecksum,
+    has_own_mark,
+)
 from services.model.service import PAGE_PORT
 from services.plan import ipvs
 from services.plan.ipvs import IPIP, Dest, DestKey, Encapsulation, Entry, Flags, ServiceKey
@@ -34,6 +41,11 @@ _TUNNEL = {
     Tunnel.GUE: ipvs.Tunnel.GUE,
     Tunnel.GRE: ipvs.Tunnel.GRE,
 }
+_CHECKSUM = {
+    TunnelChecksum.NONE: ipvs.Checksum.NONE,
+    TunnelChecksum.FULL: ipvs.Checksum.FULL,
+    TunnelChecksum.REMOTE: ipvs.Checksum.REMOTE,
+}
 _PROTOCOL = {
     Protocol.TCP: ipvs.Protocol.TCP,
     Protocol.UDP: ipvs.Protocol.UDP,
@@ -48,7 +60,11 @@ def ipvs_wanted(document: Document) -> ipvs.IpvsWanted:
         for key in service_keys(service):
             dests = dict(_dests(service, key, document.local))
             table[key] = Entry(_service(service, key.version), dests)
-    return ipvs.IpvsWanted(table=table)
+    advanced = document.cluster.layer4_advanced
+    timeouts = ipvs.Timeouts(
+        advanced.tcp_timeout_s, advanced.tcp_fin_timeout_s, advanced.udp_timeout_s
+    )
+    return ipvs.IpvsWanted(table=table, timeouts=timeouts)
 
 
 def service_keys(service: Layer4Service) -> tuple[ServiceKey, ...]:
@@ -86,13 +102,21 @@ def own_address(local: Local, version: int) -> Address | None:
 def _service(service: Layer4Service, version: int) -> ipvs.Service:
     kept = service.persistence_s
     prefix = service.granularity if version == 4 else service.granularity6
-    one_packet = service.protocol is Protocol.ONE_PACKET
     return ipvs.Service(
         scheduler=service.scheduler.value,
-        flags=Flags.ONE_PACKET if one_packet else Flags.NONE,
+        flags=_flags(service),
         persistence_s=kept,
         granularity=prefix if kept else 0,
     )
+
+
+def _flags(service: Layer4Service) -> Flags:
+    flags = Flags.ONE_PACKET if service.protocol is Protocol.ONE_PACKET else Flags.NONE
+    if service.hash_port:
+        flags |= Flags.PORT
+    if service.hash_fallback:
+        flags |= Flags.FALLBACK
+    return flags
 
 
 def _dests(service: Layer4Service, key: ServiceKey, local: Local) -> Iterator[tuple[DestKey, Dest]]:
@@ -114,7 +138,7 @@ def _encapsulation(service: Layer4Service) -> Encapsulation:
     if service.forwarding is not Method.TUN or service.tunnel is Tunnel.IPIP:
         return IPIP
     port = service.tunnel_port if service.tunnel is Tunnel.GUE else 0
-    return Encapsulation(_TUNNEL[service.tunnel], port)
+    return Encapsulation(_TUNNEL[service.tunnel], port, _CHECKSUM[service.tunnel_checksum])
 
 
 def _fallback(service: Layer4Service, key: ServiceKey, local: Local) -> tuple[DestKey, Dest] | None:
