@@ -87,8 +87,8 @@ class FieldSpec:
 
 
 _WORDS = {
-    "http": "HTTP mode",
-    "tcp": "TCP mode",
+    "http": "HTTP",
+    "tcp": "TCP",
     "leastconn": "Weighted least connections",
     "roundrobin": "Weighted round robin",
     "source_ip": "Source IP",
@@ -120,6 +120,7 @@ _WORDS = {
     "ovf": "Weighted overflow",
     "lblc": "Locality-based least connections",
     "lblcr": "Locality-based, with replication",
+    "any": "Any protocol",
 }
 """The trade's spelling of some values; any other is written as it is."""
 
@@ -216,6 +217,8 @@ def _spec(model: type[BaseModel], name: str, info: FieldInfo) -> FieldSpec:
     inner = _without_none(info.annotation)
     optional = inner is not info.annotation
     kind, options = _kind(inner)
+    if optional and kind is Kind.CHOICE:
+        options = (("", "None"), *options)
     return FieldSpec(
         path=(name,),
         title=info.title or name.replace("_", " ").capitalize(),

@@ -8,8 +8,8 @@ has no connection, and no rule here meets it; once somebody does, it is let out 
 the rules for everything else.
 
 A server's own connections leave with its outside address if it has one, else by auto-NAT with
-the unit's. What the unit itself sends keeps its address: a probe of a VIP must not come from
-another one.
+the unit's. Who came in by an outside address keeps their own, also where in and out are one
+card. So does what the unit itself sends: a probe of a VIP must not come from another address.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def sources(document: Document) -> tuple[str, ...]:
         for where in _wheres(service, document)
         for rule in _carried(service, where)
     ]
-    own = [*_one_arm_entries(document), *_outgoing(document), *_auto(document)]
+    came_in = ["ct status dnat accept"] if document.cluster.nat else []
+    own = [*_one_arm_entries(document), *came_in, *_outgoing(document), *_auto(document)]
     if own and wants_conntrack(document):
         carried += _left_alone(services)
     return (*carried, *own)

@@ -108,7 +108,7 @@ def test_the_switches_of_a_hash_are_in_the_kernels_table(name: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"tunnel": "ipip"}, ""),
+        ({"tunnel": "ipip"}, "--tun-type ipip"),
         ({"tunnel": "gue", "tunnel_port": 5555}, "--tun-type gue --tun-port 5555 --tun-nocsum"),
         (
             {"tunnel": "gue", "tunnel_checksum": "full"},
@@ -125,7 +125,7 @@ def test_the_switches_of_a_hash_are_in_the_kernels_table(name: str) -> None:
 def test_a_tunnels_wrapping_is_in_the_kernels_table(fields: dict[str, Any], words: str) -> None:
     told = inside(saved, fields | {"forwarding": "tun"})
     line = next(line for line in told.splitlines() if line.startswith("-a"))
-    assert " ".join(line.split()) == f"-a {SAVED} -r 192.0.2.101:80 -i -w 100 {words}".strip()
+    assert " ".join(line.split()) == f"-a {SAVED} -r 192.0.2.101:80 -i -w 100 {words}"
 
 
 async def lacking() -> str:
