@@ -86,6 +86,7 @@ async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = Non
         ipvs=ipvs,
         rules=rules,
         clients=(running or wanted).links.clients,
+        outside=(running or wanted).links.outside,
         files=dict(zip(paths, files, strict=True)),
     )
 

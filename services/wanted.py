@@ -43,13 +43,15 @@ def _links(document: Document) -> LinksWanted:
             key = AddressKey(devices.of(vip), f"{vip}/{vip.max_prefixlen}")
             addresses[key] = True
             clients.setdefault(key, set()).add(service.id)
-    for entry in document.cluster.nat:
-        outside = entry.address
-        key = AddressKey(devices.of(outside), f"{outside}/{outside.max_prefixlen}")
-        addresses[key] = True
+    outside = frozenset(
+        AddressKey(devices.of(entry.address), f"{entry.address}/{entry.address.max_prefixlen}")
+        for entry in document.cluster.nat
+    )
+    addresses |= dict.fromkeys(outside, True)
     gateways = {4: local.gateway, 6: local.gateway6}
     return LinksWanted(
         addresses=addresses,
+        outside=outside,
         clients={key: frozenset(services) for key, services in clients.items()},
         gateways={version: str(via) for version, via in gateways.items() if via is not None},
         mtu={interface.name: interface.mtu for interface in local.interfaces},

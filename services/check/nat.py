@@ -54,8 +54,9 @@ def nat(document: Document) -> Iterator[Problem]:
                 "Give each server one entry.",
             )
         yield from _fields(path, entry, taken)
+    ours |= outside.keys() - taken.keys()
     for path, entry in entries:
-        if entry.server in ours or entry.server in outside:
+        if entry.server in ours:
             yield Problem(
                 (*path, "server"),
                 f"{entry.label} leads to {entry.server}, an address of this appliance.",
