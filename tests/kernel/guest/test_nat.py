@@ -29,7 +29,7 @@ from services.model import (
     NatProtocol,
 )
 from services.model.layer4 import OWN_MARKS, Protocol
-from tests.kernel.guest.calls import Answer, called
+from tests.kernel.guest.calls import WITHIN_S, Answer, Datagrams, called
 from tests.kernel.guest.hands import nft
 from tests.kernel.guest.lan import CLIENTS, OWN, VIP, rip
 from tests.kernel.guest.site import PORT, Site, on_site
@@ -89,19 +89,29 @@ def carry_outside() -> None:
 
 
 async def seen_by(
-    machine: Namespace, source: str, to: tuple[str, int], *, within_s: float = 8.0
+    machine: Namespace,
+    source: str,
+    to: tuple[str, int],
+    *,
+    udp: bool = False,
+    within_s: float = WITHIN_S,
 ) -> Answer:
-    """Carry bytes there and back, and hear from whom they came."""
+    """Carry bytes there and back by TCP, and by UDP, too; who answers, and whom they see."""
     call = await called(machine, source, to, within_s=within_s)
     await call.echo(BULK)
     call.close()
+    if udp:
+        talk = Datagrams(machine, source, to)
+        assert await talk.ask() == call.answer
+        talk.close()
     return call.answer
 
 
 async def out(site: Site, number: int, version: int) -> str:
     """The address from which a client sees what a server sends of itself."""
     client = (CLIENTS[version][0], PORT)
-    return (await seen_by(site.lan.servers[number - 1], rip(number, version), client)).source
+    server = site.lan.servers[number - 1]
+    return (await seen_by(server, rip(number, version), client, udp=True)).source
 
 
 @versions
@@ -142,7 +152,7 @@ async def test_1_to_1_nat_leads_in_and_out_by_the_outside_address(site: Site, ve
     nat = document(version, entry={}, services=(service(version),), auto_nat="eth0")
     await applied(nat, drivers())
     client = CLIENTS[version][0]
-    inside = await seen_by(site.lan.clients, client, (OUTSIDE[version], OTHER))
+    inside = await seen_by(site.lan.clients, client, (OUTSIDE[version], OTHER), udp=True)
     assert inside == Answer("web1", client, rip(1, version), OTHER)
     assert await out(site, 1, version) == OUTSIDE[version]
     assert await out(site, 2, version) == OWN[version], "by auto-NAT, having none of its own"
@@ -183,7 +193,7 @@ async def test_one_arm_nat_of_several_ports(site: Site, version: int) -> None:
     several = service(version, ports=f"{PORT},{OTHER}", protocol=Protocol.TCP_UDP, mark=OWN_MARKS)
     await applied(document(services=(several,), one_arm_nat=True), drivers())
     for port in (PORT, OTHER):
-        near = await seen_by(site.lan.servers[2], rip(3, version), (VIP[version], port))
+        near = await seen_by(site.lan.servers[2], rip(3, version), (VIP[version], port), udp=True)
         assert near == Answer("web1", OWN[version], rip(1, version), port)
 
 
