@@ -136,6 +136,7 @@ _WORDS = {
     "dns": "DNS",
     "radius": "RADIUS",
     "sip": "SIP",
+    "any": "Any protocol",
 }
 """The trade's spelling of some values; any other is written as it is."""
 
@@ -232,6 +233,8 @@ def _spec(model: type[BaseModel], name: str, info: FieldInfo) -> FieldSpec:
     inner = _without_none(info.annotation)
     optional = inner is not info.annotation
     kind, options = _kind(inner)
+    if optional and kind is Kind.CHOICE:
+        options = (("", "None"), *options)
     return FieldSpec(
         path=(name,),
         title=info.title or name.replace("_", " ").capitalize(),

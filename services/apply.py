@@ -91,6 +91,7 @@ async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = Non
         rules=rules,
         checks=checks,
         clients=(running or wanted).links.clients,
+        outside=(running or wanted).links.outside,
         files=dict(zip(paths, files, strict=True)),
     )
 
@@ -136,8 +137,29 @@ def require_able(wanted: Wanted, seen: Seen) -> None:
         )
     if wanted.rules and seen.rules is None:
         raise Refused(
-            "This machine has no nftables, which services of several ports and SNAT need.",
+            "This machine has no nftables, which services of several ports and NAT rules need.",
             do=INSTALL,
+        )
+
+
+async def require_schedulers(drivers: Drivers, wanted: Wanted, seen: Seen) -> None:
+    """Raise `Refused` if the kernel lacks a scheduler that nothing uses yet.
+
+    Asked of a person's changes only: what runs is to be put right as far as it goes.
+    """
+    if seen.ipvs is None:
+        return
+    used = {entry.service.scheduler for entry in seen.ipvs.table.values()}
+    new = {
+        entry.service.scheduler: key
+        for key, entry in wanted.ipvs.table.items()
+        if entry.service.scheduler not in used
+    }
+    for scheduler in sorted(await drivers.ipvs.lacking(new)):
+        raise Refused(
+            f"This machine's kernel has no scheduler {scheduler}, which layer 4 service "
+            f"{new[scheduler]} asks for.",
+            do=f"Choose another one, or load its module (`modprobe ip_vs_{scheduler}`).",
         )
 
 
@@ -188,6 +210,7 @@ async def _prepared(
     if not isinstance(seen, Seen):
         return None
     require_able(new, seen)
+    await require_schedulers(drivers, new, seen)
     return seen
 
 

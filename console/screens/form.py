@@ -265,7 +265,7 @@ class Form(Frame):
     def _fixed(self) -> Mapping[str, Any]:
         """What the object's key says about it."""
         match self.subject.key.parts:
-            case ("layer4" | "layer7", *ids):
+            case ("layer4" | "layer7" | "nat", *ids):
                 return {"id": int(ids[-1])}
             case ("local", name):
                 return {"name": name}

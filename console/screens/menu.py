@@ -133,6 +133,8 @@ def main_menu() -> Menu:
                 Item("SSL termination", "Certificates and where they are used."),
                 Item("Floating IPs", "Addresses that follow the active unit."),
                 Item("Heartbeat and pair", "A second unit that takes over."),
+                Item("Layer 4 - advanced", "timeouts, auto-NAT, one-arm NAT", _open_advanced),
+                Item("1:1 NAT", "access to what is not balanced", _open_nat),
                 Item("Layer 7 - advanced", "Settings of all layer 7 services."),
             ),
             _sub(
@@ -210,6 +212,18 @@ def _open_layer4(app: ConsoleApp) -> None:
     from console.screens.service_form import Layer4ServiceForm
 
     Layer4ServiceForm.open_new(app)
+
+
+def _open_advanced(app: ConsoleApp) -> None:
+    from console.screens.layer4_advanced_form import Layer4AdvancedForm
+
+    Layer4AdvancedForm.open(app)
+
+
+def _open_nat(app: ConsoleApp) -> None:
+    from console.screens.nat import NatScreen
+
+    app.push_screen(NatScreen())
 
 
 def _home_with_hint(app: ConsoleApp) -> None:

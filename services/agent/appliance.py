@@ -270,7 +270,8 @@ class Appliance:
                 return
             self._shares = shares
             layer4 = ipvs_wanted(document, shares)
-            changes = plan_ipvs(layer4, IpvsSeen(table=running.wanted.ipvs.table))
+            weights = replace(layer4, timeouts=None)
+            changes = plan_ipvs(weights, IpvsSeen(table=running.wanted.ipvs.table))
             self.running = replace(running, wanted=replace(running.wanted, ipvs=layer4))
             if changes:
                 await self._drivers.ipvs.write(changes)

@@ -213,9 +213,9 @@ async def test_choices_and_toggles_turn_with_arrows_and_space() -> None:
     fake = scenes.small()
     async with stage(fake) as on:
         await on.press("e", "down", "down", "down")
-        await on.see("(*) HTTP mode  ( ) TCP mode")
+        await on.see("(*) HTTP  ( ) TCP")
         await on.press("right")
-        await on.see("( ) HTTP mode  (*) TCP mode")
+        await on.see("( ) HTTP  (*) TCP")
         await on.press("down", "space", "down", "left", "left")
         await on.see("Weighted round robin", "(*) Source IP")
         await on.press(*["down"] * 7, "space")
