@@ -11,9 +11,8 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
-from typing import NamedTuple
+from dataclasses import dataclass
+from ipaddress import ip_address
 
 from services.api_reports import (
     Connection,
@@ -22,12 +21,11 @@ from services.api_reports import (
     ServerConnections,
     StateCount,
 )
-from services.drivers.ipvs_conn import Line, Slices, packed, read_line
-from services.errors import Refused
+from services.drivers.ipvs_conn import Line, Slices, number, packed, read_line
+from services.layer4_filter import Facts, Filter, Net
 from services.layer4_handshakes import SYN_RECV, cause, pile_up, waits
 from services.layer4_names import Names
 from services.model import Layer4Service
-from services.model.base import shown
 
 MOST_SERVERS = 200
 """Of an answer; those in trouble come first."""
@@ -38,6 +36,8 @@ REMEMBERED = frozenset({"ASSURED", "NONE"})
 MARK = "mark"
 
 _Key = tuple[object, ...]
+_Name = tuple[str, str, str]
+"""Of a server: its service's label, its own, its address."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,6 @@ class Digest:
     servers: tuple[ServerConnections, ...]
     servers_more: int
     rows: tuple[Connection, ...]
-
-
-class _Net(NamedTuple):
-    """A network, or an address."""
-
-    size: int
-    shift: int
-    value: int
-
-    def holds(self, address: bytes) -> bool:
-        return len(address) == self.size and int.from_bytes(address, "big") >> self.shift == (
-            self.value
-        )
 
 
 @dataclass
@@ -106,50 +93,15 @@ class _Kind:
     server: str
     tally: _Tally | None
     order: _Key
-    clients: tuple[_Net, ...]
+    clients: tuple[Net, ...]
     """In each of these a client must be, for the entry to match."""
     matches: bool
     in_all: int = 0
     matching: int = 0
 
 
-@dataclass
-class _Filter:
-    """The query, understood. Raises `Refused` if it cannot be."""
-
-    query: ConnectionQuery
-    client: _Net | None = field(init=False)
-    vip: _Net | None = field(init=False)
-    server: _Net | None = field(init=False)
-    words: tuple[tuple[str, _Net | None], ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.client = _wanted_net(self.query.client)
-        self.vip = _wanted_net(self.query.vip)
-        self.server = _net(self.query.server)
-        self.words = tuple((word.casefold(), _net(word)) for word in self.query.words.split())
-
-    def clients(self, kind: _Kind, vip: bytes, rip: bytes) -> tuple[_Net, ...] | None:
-        """The networks that a client of such an entry must be in; None: none would match."""
-        query = self.query
-        by_server = kind.server == query.server or (self.server and self.server.holds(rip))
-        if not (
-            (self.vip is None or self.vip.holds(vip))
-            and query.service in {"", kind.service}
-            and (not query.server or by_server)
-            and query.state.casefold() in {"", kind.state.casefold()}
-        ):
-            return None
-        wanted = [self.client] if self.client is not None else []
-        names = f"{kind.service} {kind.server} {kind.protocol}".casefold()
-        for word, net in self.words:
-            if word == kind.state.casefold() or word in names:
-                continue
-            if net is None:
-                return None
-            if not net.holds(vip) and not net.holds(rip):
-                wanted.append(net)
-        return tuple(wanted)
+_Found = tuple[_Key, int, int, Line, _Kind]
+"""An entry: what it is sorted by, its expiry, its place in the table; no two have the same."""
 
 
 class _Reader:
@@ -157,14 +109,14 @@ class _Reader:
 
     def __init__(self, names: Names, query: ConnectionQuery) -> None:
         self._names = names
-        self._filter = _Filter(query)
+        self._filter = Filter(query)
         self._order = query.order
         self._kinds: dict[tuple[bytes, ...], _Kind | None] = {}
-        self._tallies: dict[tuple[str, str, str], _Tally] = {}
+        self._tallies: dict[_Name, _Tally] = {}
         self.states: Counter[str] = Counter()
         self.read = self.unread = 0
 
-    def matching(self, slices: Slices) -> Iterator[tuple[_Key, int, Line]]:
+    def matching(self, slices: Slices) -> Iterator[_Found]:
         """The entries that match, with what they are sorted by; counts all of them."""
         kinds = self._kinds
         by_client = self._order is Order.CLIENT
@@ -191,7 +143,7 @@ class _Reader:
                 order = kind.order
                 if by_client:
                     order = (len(line.client), line.client, line.client_port)
-                yield order, line.expires_s, line
+                yield order, line.expires_s, self.read, line, kind
         self._fold()
 
     def servers(self) -> list[ServerConnections]:
@@ -200,25 +152,6 @@ class _Reader:
         return sorted(
             told,
             key=lambda each: (not each.trouble, -each.connections, each.service, each.server),
-        )
-
-    def row(self, line: Line, suspects: frozenset[tuple[str, str, str]]) -> Connection:
-        """An entry in words."""
-        kind = self._kind(line.shared)
-        assert kind is not None, "it has been read before"
-        address = packed(line.client)
-        port = int(line.client_port, 16)
-        mine = kind.tally is not None and _named(kind.tally) in suspects
-        return Connection(
-            protocol=kind.protocol,
-            client=_socket(address, port) if address else "",
-            vip=kind.vip,
-            service=kind.service,
-            rip=kind.rip,
-            server=kind.server,
-            state=kind.state,
-            expires_s=line.expires_s,
-            suspect=mine and kind.state == SYN_RECV,
         )
 
     def _learn(self, shared: tuple[bytes, ...]) -> _Kind | None:
@@ -242,11 +175,8 @@ class _Reader:
         protocol = shared[0].decode("ascii", "replace").lower()
         state = shared[5].decode("ascii", "replace")
         vip, rip = packed(shared[1]), packed(shared[3])
-        try:
-            vport, rport = int(shared[2], 16), int(shared[4], 16)
-        except ValueError:
-            return None
-        if vip is None or rip is None or vport > 0xFFFF or rport > 0xFFFF:
+        vport, rport = number(shared[2]), number(shared[4])
+        if vip is None or rip is None or vport is None or rport is None:
             return None
         if protocol == "ip":  # by the mark alone, so it stands where an address would
             protocol = MARK
@@ -268,7 +198,7 @@ class _Reader:
             clients=(),
             matches=False,
         )
-        clients = self._filter.clients(kind, vip, rip)
+        clients = self._filter.clients(Facts(protocol, vip, rip, state, kind.service, label))
         if clients is not None:
             kind.matches, kind.clients = True, clients
         return kind
@@ -315,15 +245,36 @@ def digest(names: Names, query: ConnectionQuery, slices: Slices) -> Digest:
         ),
         servers=tuple(servers[:MOST_SERVERS]),
         servers_more=max(0, len(servers) - MOST_SERVERS),
-        rows=tuple(reader.row(line, suspects) for _, _, line in page),
+        rows=tuple(_row(line, kind, suspects) for _, _, _, line, kind in page),
     )
 
 
-def _named(tally: _Tally) -> tuple[str, str, str]:
+def _row(line: Line, kind: _Kind, suspects: frozenset[_Name]) -> Connection:
+    """An entry in words."""
+    suspect = kind.tally is not None and _named(kind.tally) in suspects
+    return Connection(
+        protocol=kind.protocol,
+        client=_client(line),
+        vip=kind.vip,
+        service=kind.service,
+        rip=kind.rip,
+        server=kind.server,
+        state=kind.state,
+        expires_s=line.expires_s,
+        suspect=suspect and kind.state == SYN_RECV,
+    )
+
+
+def _client(line: Line) -> str:
+    address, port = packed(line.client), number(line.client_port)
+    return _socket(address, port) if address is not None and port is not None else "?"
+
+
+def _named(tally: _Tally) -> _Name:
     return (tally.service.label if tally.service else "", tally.label, tally.rip)
 
 
-def _inside(client: bytes, nets: tuple[_Net, ...]) -> bool:
+def _inside(client: bytes, nets: tuple[Net, ...]) -> bool:
     address = packed(client)
     return address is not None and all(net.holds(address) for net in nets)
 
@@ -333,26 +284,3 @@ def _socket(address: bytes, port: int) -> str:
     if not port:
         return text
     return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
-
-
-def _net(text: str) -> _Net | None:
-    """An address or a network; None: it is neither."""
-    try:
-        found = ip_network(text.strip("[]"), strict=False)
-    except ValueError:
-        return None
-    size = found.max_prefixlen
-    shift = size - found.prefixlen
-    return _Net(size // 8, shift, int(found.network_address) >> shift)
-
-
-def _wanted_net(text: str) -> _Net | None:
-    if not text:
-        return None
-    found = _net(text)
-    if found is None:
-        raise Refused(
-            f"{shown(text)} is neither an address nor a network.",
-            do="Write 203.0.113.9, 203.0.113.0/24, or an IPv6 one.",
-        )
-    return found

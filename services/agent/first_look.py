@@ -38,13 +38,16 @@ class FirstLook:
 
         Without connections then: nothing is to be done that could cut one.
         """
-        if self._whole_yet and self._cheap < WHOLE_EVERY - 1:
-            if await self._ipvs.glance() == await self._sketch(wanted.table):
-                self._cheap += 1
-                return IpvsSeen(wanted.table, wanted.timeouts or Timeouts())
+        if self._may_glance and await self._ipvs.glance() == await self._sketch(wanted.table):
+            self._cheap += 1
+            return IpvsSeen(wanted.table, wanted.timeouts or Timeouts())
         seen = await self._ipvs.seen()
         self._cheap, self._whole_yet = 0, True
         return seen
+
+    @property
+    def _may_glance(self) -> bool:
+        return self._whole_yet and self._cheap < WHOLE_EVERY - 1
 
     async def _sketch(self, table: Table) -> Sketch:
         """What the file must show; made once for as long as the same table is wanted."""

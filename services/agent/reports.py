@@ -5,56 +5,51 @@ from __future__ import annotations
 
 import time
 
-from services.agent.appliance import Appliance
 from services.api_reports import DEEPEST, ConnectionQuery, Connections
 from services.drivers.ipvs_conn import ConnectionTable
 from services.errors import NotFound, Refused
 from services.layer4_connections import digest
 from services.layer4_names import Names
+from services.model import Document
 from services.model.base import shown
 
 
-class Reports:
-    """Looks when it is asked, and keeps nothing."""
-
-    def __init__(self, appliance: Appliance, table: ConnectionTable) -> None:
-        self._appliance = appliance
-        self._table = table
-
-    async def connections(self, query: ConnectionQuery) -> Connections:
-        """The kernel's connections that match; raises `Refused`, `NotFound`, `Unable`."""
-        services = self._appliance.running.document.cluster.layer4
-        if query.service and all(service.label != query.service for service in services):
-            raise NotFound(
-                f"No layer 4 service is called {shown(query.service, 63)}.",
-                do="Choose one of those that run now.",
-            )
-        if query.offset + query.limit > DEEPEST:
-            raise Refused(
-                f"Only {DEEPEST} connections can be paged through.", do="Filter them, or sort."
-            )
-        reading = await self._table.read(lambda lines: digest(Names(services), query, lines))
-        found = reading.result
-        return Connections(
-            at=time.time(),
-            read=found.read,
-            whole=reading.whole,
-            took_s=reading.took_s,
-            matching=found.matching,
-            states=found.states,
-            servers=found.servers,
-            servers_more=found.servers_more,
-            rows=found.rows,
-            notes=_notes(found.unread, whole=reading.whole, took_s=reading.took_s),
+async def current_connections(
+    document: Document, query: ConnectionQuery, table: ConnectionTable
+) -> Connections:
+    """The kernel's connections that match; raises `Refused`, `NotFound`, `Unable`."""
+    services = document.cluster.layer4
+    if query.service and all(service.label != query.service for service in services):
+        raise NotFound(
+            f"No layer 4 service is called {shown(query.service, 63)}.",
+            do="Choose one of those that run now.",
         )
+    if query.offset + query.limit > DEEPEST:
+        raise Refused(
+            f"Only {DEEPEST} connections can be paged through.", do="Filter them, or sort."
+        )
+    reading = await table.read(lambda lines: digest(Names(services), query, lines))
+    found = reading.result
+    return Connections(
+        at=time.time(),
+        read=found.read,
+        whole=reading.whole,
+        took_s=reading.took_s,
+        matching=found.matching,
+        states=found.states,
+        servers=found.servers,
+        servers_more=found.servers_more,
+        rows=found.rows,
+        notes=_notes(found.unread, whole=reading.whole, took_s=reading.took_s),
+    )
 
 
 def _notes(unread: int, *, whole: bool, took_s: float) -> tuple[str, ...]:
     notes = []
     if not whole:
         notes.append(
-            f"The kernel lists slowly: reading was ended after {took_s:.0f} s, and these are the "
-            "first entries only. Layer 4 status counts all of them."
+            f"The kernel lists slowly: after {took_s:.0f} s reading was ended, so this is a random "
+            "part of the entries. Layer 4 status counts all of them."
         )
     if unread:
         notes.append(f"{unread} entries are not understood.")
