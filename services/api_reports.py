@@ -84,8 +84,10 @@ class ServerConnections(Wire):
     connections: int
     waiting: int
     """Of all it carries, wait for the end of their handshake, and have for some seconds."""
+    suspicion: str = ""
+    """If those pile up: the likely cause in two or three words."""
     trouble: str = ""
-    """If those pile up: the likely cause, and what to do."""
+    """The same in sentences, and what to do."""
 
 
 class StateCount(Wire):

@@ -23,7 +23,7 @@ from services.api_reports import (
 )
 from services.drivers.ipvs_conn import Line, Slices, number, packed, read_line
 from services.layer4_filter import Facts, Filter, Net
-from services.layer4_handshakes import SYN_RECV, cause, pile_up, waits
+from services.layer4_handshakes import CAUSES, SYN_RECV, pile_up, waits
 from services.layer4_names import Names
 from services.model import Layer4Service
 
@@ -68,15 +68,17 @@ class _Tally:
 
     def told(self) -> ServerConnections:
         """In words; a filter for SYN_RECV must not make trouble of what is in order."""
-        trouble = ""
+        suspicion = trouble = ""
         if self.service is not None and pile_up(self.waiting, self.in_all - self.waiting):
-            trouble = cause(self.service.forwarding, self.vip)
+            suspicion, told = CAUSES[self.service.forwarding]
+            trouble = told.format(vip=self.vip)
         return ServerConnections(
             service=self.service.label if self.service else "",
             server=self.label,
             rip=self.rip,
             connections=self.matching,
             waiting=self.waiting,
+            suspicion=suspicion,
             trouble=trouble,
         )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from services.model import Forwarding
 
@@ -20,23 +21,37 @@ HANDSHAKE_S = 60
 WAITING_S = 3
 """Beyond any round trip, within the client's second repetition."""
 
-_CAUSES: Mapping[Forwarding, str] = MappingProxyType(
+
+class Cause(NamedTuple):
+    """Why handshakes pile up at a server."""
+
+    suspicion: str
+    """In two or three words."""
+    told: str
+    """In sentences, with the remedy; `{vip}` stands for the service's address."""
+
+
+CAUSES: Mapping[Forwarding, Cause] = MappingProxyType(
     {
-        Forwarding.DR: (
+        Forwarding.DR: Cause(
+            "ARP problem",
             "Likely the ARP problem: the server has no {vip} on its loopback, or nothing listens "
-            "there. Give it the VIP, and keep it from answering ARP for it."
+            "there. Give it the VIP, and keep it from answering ARP for it.",
         ),
-        Forwarding.TUN: (
+        Forwarding.TUN: Cause(
+            "tunnel or ARP problem",
             "Likely the server does not unwrap the tunnel, or has no {vip}. Set up its tunnel and "
-            "give it the VIP, and keep it from answering ARP for it."
+            "give it the VIP, and keep it from answering ARP for it.",
         ),
-        Forwarding.NAT: (
+        Forwarding.NAT: Cause(
+            "gateway problem",
             "Likely its default gateway is not this appliance, or it does not answer. Make an "
-            "address of the appliance its default gateway."
+            "address of the appliance its default gateway.",
         ),
-        Forwarding.SNAT: (
+        Forwarding.SNAT: Cause(
+            "no answer",
             "It does not answer the appliance. See whether the service runs there, and what its "
-            "firewall lets in."
+            "firewall lets in.",
         ),
     }
 )
@@ -50,8 +65,3 @@ def waits(state: str, expires_s: int) -> bool:
 def pile_up(waiting: int, further: int) -> bool:
     """Whether `waiting` handshakes are a server's fault, when `further` connections got on."""
     return 0 < waiting >= further
-
-
-def cause(forwarding: Forwarding, vip: str) -> str:
-    """The likely cause of handshakes piling up at a server, and what to do."""
-    return _CAUSES[forwarding].format(vip=vip)

@@ -151,16 +151,18 @@ def read_line(line: bytes) -> Line | None:
 
 def packed(address: bytes) -> bytes | None:
     """An address as bytes: `C0000201`, or `2001:0db8:…` with all of its digits; None: neither."""
-    try:
-        found = bytes.fromhex(address.replace(b":", b"").decode("ascii"))
-    except ValueError:
-        return None
+    found = _hex(address.replace(b":", b""))
     return found if len(found) in {4, 16} else None
 
 
 def number(port: bytes) -> int | None:
     """A port, four hexadecimal digits; None: it is none."""
+    found = _hex(port)
+    return int.from_bytes(found, "big") if len(found) == 2 else None
+
+
+def _hex(digits: bytes) -> bytes:
     try:
-        return int(port, 16) if len(port) == 4 else None
+        return bytes.fromhex(digits.decode("ascii"))
     except ValueError:
-        return None
+        return b""
