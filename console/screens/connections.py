@@ -37,7 +37,8 @@ from services.api_reports import (
 PAGE = 200
 
 NO_MATCH = " No connection is like this: Esc takes the filter away."
-NONE = " No connection."
+NONE = " No connection of layer 4."
+LAYER7 = "Connections of layer 7 are HAProxy's: the Overview counts them."
 
 
 class ConnectionsScreen(Report):
@@ -138,10 +139,10 @@ class ConnectionsScreen(Report):
         self._show_notice()
 
     def _totals(self, found: Connections) -> list[Segment]:
-        first = min(self._query.offset + 1, found.matching)
-        last = self._query.offset + len(found.rows)
+        begin = self._query.offset
+        shown = f"{begin + 1}-{begin + len(found.rows)} of " if found.rows else ""
         of = f"{short(found.matching)}, {short(found.read)}{'' if found.whole else '+'} read"
-        text = f" {first}-{last} of {of}, by {self._query.order.value}:"
+        text = f" {shown}{of}, by {self._query.order.value}:"
         states = "  ".join(f"{each.state} {short(each.connections)}" for each in found.states)
         return [Segment(fit(f"{text} {states}", self.cells_wide), theme.FAINT)]
 
@@ -155,7 +156,7 @@ class ConnectionsScreen(Report):
                 return (_suspicion(server), theme.WARNING)
         if found.notes:
             return (found.notes[0], theme.WARNING)
-        return ("", theme.PLAIN)
+        return (LAYER7, theme.FAINT)
 
     def _server_of_cursor(self, found: Connections) -> ServerConnections | None:
         if self._by_server:

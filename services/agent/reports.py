@@ -48,8 +48,8 @@ def _notes(unread: int, *, whole: bool, took_s: float) -> tuple[str, ...]:
     notes = []
     if not whole:
         notes.append(
-            f"The kernel lists slowly: after {took_s:.0f} s reading was ended, so this is a random "
-            "part of the entries. Layer 4 status counts all of them."
+            "A random part of the entries: the kernel lists slowly, and reading was ended after "
+            f"{took_s:.0f} s. Layer 4 status counts all of them."
         )
     if unread:
         notes.append(f"{unread} entries are not understood.")

@@ -27,8 +27,13 @@ from tests.fakes.ipvs_conn import HEADING, entry, file_of
 SEEN = (
     b"TCP CB007109 C350 C000020A 0050 C000020B 0050 ESTABLISHED     899",
     b"UDP CB007109 C350 C000020A 0035 C000020B 0035 UDP             299 sip 12@198.51.100.1",
-    b"TCP 2001:0db8:0001:0001:0000:0000:0000:0001 C350 2001:0db8:0002:0000:0000:0000:0000:0010 "
-    b"0050 2001:0db8:0002:0000:0000:0000:0000:000b 0050 SYN_RECV         57",
+    b" ".join(
+        (
+            b"TCP 2001:0db8:0001:0001:0000:0000:0000:0001 C350",
+            b"2001:0db8:0002:0000:0000:0000:0000:0010 0050",
+            b"2001:0db8:0002:0000:0000:0000:0000:000b 0050 SYN_RECV         57",
+        )
+    ),
     b"IP  CB007109 0000 4C420001 0000 C000020B 0000 NONE             60",
 )
 
@@ -76,7 +81,7 @@ async def test_a_line_that_never_ends_takes_no_memory(tmp_path: Path) -> None:
 async def test_a_reading_that_takes_too_long_ends_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "ip_vs_conn"
     path.write_bytes(file_of([SEEN[0]] * 10))
-    reading = await KernelConnections(path, budget_s=0).read(lambda slices: list(slices))
+    reading = await KernelConnections(path, budget_s=0).read(list)
     assert reading.result == []
     assert not reading.whole
 
@@ -85,10 +90,10 @@ async def test_only_so_many_may_wait_for_their_turn(tmp_path: Path) -> None:
     path = tmp_path / "ip_vs_conn"
     path.write_bytes(file_of([SEEN[0]]))
     table = KernelConnections(path)
-    asked = [table.read(lambda slices: list(slices)) for _ in range(QUEUE + 2)]
+    asked = [table.read(list) for _ in range(QUEUE + 2)]
     answers = await asyncio.gather(*asked, return_exceptions=True)
     assert [type(answer) for answer in answers].count(Refused) == 1
-    assert (await table.read(lambda slices: list(slices))).whole, "afterwards as before"
+    assert (await table.read(list)).whole, "afterwards as before"
 
 
 def test_what_is_no_address_or_port_is_none() -> None:

@@ -117,7 +117,7 @@ async def test_each_entry_has_the_labels_of_its_service_and_server() -> None:
     ],
     ids=str,
 )
-async def test_a_filter_lets_through_what_it_says(query: dict[str, str], matching: int) -> None:
+async def test_a_filter_lets_through_what_it_says(query: dict[str, Any], matching: int) -> None:
     found = await asked(**query)
     assert found.read == 9
     assert found.matching == matching == len(found.rows)
