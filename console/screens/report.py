@@ -6,6 +6,7 @@ What takes the agent seconds is asked for less often instead of keeping it busy 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from time import monotonic
 
 from console.keymap import bindings
@@ -26,9 +27,9 @@ class Report(Frame):
         self._reading = False
         self._again_at = 0.0
 
+    @abstractmethod
     async def fetch(self) -> None:
         """Read the report and show it; raises `ApplianceError`."""
-        raise NotImplementedError
 
     def show_body(self, picture: Picture) -> None:
         if not self._reading and monotonic() >= self._again_at:

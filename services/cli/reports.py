@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.api_reports import DEEPEST, MOST_ROWS, Order
+from services.api_reports import DEEPEST, MOST_ROWS, ConnectionQuery, Order
 from services.cli.common import Json
 from services.cli.door import door
 from services.cli.names import complete_layer4_vip
@@ -62,9 +62,7 @@ def connections(
 
     Layer 7's are HAProxy's: `ballast status` counts them.
     """
-    from services.api_reports import ConnectionQuery
-
-    query = ConnectionQuery(
+    query = _query(
         client=client,
         vip=vip,
         service=service,
@@ -85,6 +83,18 @@ def connections(
         say("There is no such connection." if found.read else "There is no connection.")
     for text in (*_troubles(found), *found.notes):
         say(text)
+
+
+def _query(**fields: object) -> ConnectionQuery:
+    from pydantic import ValidationError
+
+    from services.errors import ConfigInvalid
+    from services.model import problems_from
+
+    try:
+        return ConnectionQuery.model_validate(fields)
+    except ValidationError as error:
+        raise ConfigInvalid(problems_from(error, ConnectionQuery)) from error
 
 
 def _page(found: Connections) -> str:
