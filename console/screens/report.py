@@ -24,6 +24,7 @@ class Report(Frame):
 
     def __init__(self) -> None:
         super().__init__()
+        self._turn = 0
         self._reading = False
         self._again_at = 0.0
 
@@ -37,16 +38,20 @@ class Report(Frame):
 
     def read_now(self) -> None:
         """Read; what is being read for an earlier question is not waited for."""
+        self._turn += 1
         self._reading = True
-        self.read(self._fetched, f"reading {self.crumbs()}")
+        turn = self._turn
 
-    async def _fetched(self) -> None:
-        begun = monotonic()
-        try:
-            await self.fetch()
-        finally:
-            self._reading = False
-            self._again_at = monotonic() + (monotonic() - begun) / SHARE
+        async def read() -> None:
+            begun = monotonic()
+            try:
+                await self.fetch()
+            finally:
+                if turn == self._turn:  # else the end is one of a question that was given up
+                    self._reading = False
+                    self._again_at = monotonic() + (monotonic() - begun) / SHARE
+
+        self.read(read, f"reading {self.crumbs()}")
 
     def action_refresh(self) -> None:
         self.read_now()

@@ -135,6 +135,11 @@ async def test_while_the_list_is_read_the_console_answers_and_does_not_ask_twice
         for _ in range(3):
             await on.refreshed()
         assert fake.asked == 1
+        await on.press("s")
+        await on.until(lambda: fake.asked == 2)
+        for _ in range(3):
+            await on.refreshed()
+        assert fake.asked == 2, "a question that was given up is no end of the one after it"
         await on.press("f2")
         await on.see("Main menu")
 
