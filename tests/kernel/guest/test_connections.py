@@ -19,7 +19,7 @@ from services.model import Document
 from services.render.ipvs import ipvs_wanted
 from services.render.nft import nft_wanted
 from tests.kernel.guest.lan import CLIENTS, VIP, rip
-from tests.kernel.guest.site import PORT, Site, on_site
+from tests.kernel.guest.site import PORT, Site, on_site, tune
 from tests.kernel.guest.wishes import follow
 from tests.netns import ip
 from tests.poll import eventually_async
@@ -137,6 +137,19 @@ async def test_nat_to_a_server_that_answers_past_the_appliance_blames_its_gatewa
         lambda found: len(found.servers) == 2 and all(each.trouble for each in found.servers),
     )
     assert all("default gateway" in server.trouble for server in found.servers)
+
+
+@on_site()
+async def test_connections_of_snat_are_listed_like_all_others(site: Site) -> None:
+    whole = document(forwarding="snat")
+    tune(conntrack=1)
+    await carry(whole)
+    await call_in_turn(site, 4, 2)
+    found = await listed(whole, order="client")
+    assert [(row.client.partition(":")[0], row.state) for row in found.rows] == [
+        (CLIENTS[4][client], "ESTABLISHED") for client in (0, 1)
+    ]
+    assert {row.server for row in found.rows} == {"web1", "web2"}
 
 
 @versions
