@@ -26,6 +26,7 @@ from services.api import (
     Status,
     WhoAmI,
 )
+from services.api_reports import ConnectionQuery, Connections, Layer4Report
 
 
 class Appliance(Protocol):
@@ -90,3 +91,9 @@ class Appliance(Protocol):
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""
+
+    async def layer4(self) -> Layer4Report:
+        """What every layer 4 service and its servers carry."""
+
+    async def current_connections(self, query: ConnectionQuery) -> Connections:
+        """The kernel's connections that match; of very many it takes seconds."""

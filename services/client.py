@@ -34,6 +34,7 @@ from services.api import (
     Status,
     WhoAmI,
 )
+from services.api_reports import ConnectionQuery, Connections, Layer4Report
 
 DEFAULT_SOCKET = Path("/run/ballast/agent.sock")
 
@@ -154,6 +155,17 @@ class Client:
         """What happened, newest first."""
         said = await self._ask("GET", "/journal", query={"limit": str(limit)})
         return _understood(_JOURNAL.validate_json, said)
+
+    async def layer4(self) -> Layer4Report:
+        """What every layer 4 service and its servers carry."""
+        return await self._get("/layer4", Layer4Report)
+
+    async def current_connections(self, query: ConnectionQuery) -> Connections:
+        """The kernel's connections that match; of very many it takes seconds."""
+        asked = query.model_dump(mode="json", exclude_defaults=True)
+        words = {name: str(value) for name, value in asked.items()}
+        said = await self._ask("GET", "/connections", query=words)
+        return _understood(Connections.model_validate_json, said)
 
     async def _get(self, path: str, answer: type[_Answer]) -> _Answer:
         return _understood(answer.model_validate_json, await self._ask("GET", path))

@@ -159,7 +159,8 @@ def main_menu() -> Menu:
                 "Reports",
                 "what happened to traffic",
                 Item("Layer 7 status", "the Overview", lambda app: app.go_home()),
-                Item("Layer 4 current connections", "Comes with layer 4 services."),
+                Item("Layer 4 status", "connections, packets, bytes, rates", _open_layer4_status),
+                Item("Current connections", "who, where, which state", _open_connections),
                 Item("Graphs", "Connections and bytes over hours and days."),
             ),
             _sub(
@@ -247,6 +248,18 @@ def _open_journal(app: ConsoleApp) -> None:
     from console.screens.journal import JournalScreen
 
     app.push_screen(JournalScreen())
+
+
+def _open_layer4_status(app: ConsoleApp) -> None:
+    from console.screens.layer4_status import Layer4StatusScreen
+
+    app.push_screen(Layer4StatusScreen())
+
+
+def _open_connections(app: ConsoleApp) -> None:
+    from console.screens.connections import ConnectionsScreen
+
+    app.push_screen(ConnectionsScreen())
 
 
 def _open_about(app: ConsoleApp) -> None:

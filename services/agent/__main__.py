@@ -36,6 +36,7 @@ from services.drivers.files import DiskFiles
 from services.drivers.haproxy import MasterHaproxy, haproxy_unit
 from services.drivers.host import KernelHost
 from services.drivers.ipvs import KernelIpvs
+from services.drivers.ipvs_conn import ConnectionTable, KernelConnections
 from services.drivers.links import KernelLinks
 from services.drivers.nft import KernelNft
 from services.drivers.power import NoPower, SystemdPower
@@ -105,6 +106,7 @@ def _units(settings: Settings, place: Place) -> Units:
 async def serve(
     settings: Settings,
     drivers_for: Callable[[Settings, Place], Drivers] = real_drivers,
+    connections: ConnectionTable | None = None,
 ) -> None:
     """Run the agent until it is told to end; raises `ApplianceError` if it cannot begin."""
     held = _only_one(settings)
@@ -129,7 +131,18 @@ async def serve(
     book = HealthBook(appliance, drivers.checks, journal)
     observer = Observer(appliance, drivers, book, version=version)
     power = SystemdPower() if settings.units == "systemd" else NoPower()
-    app = application(Parts(appliance, observer, drafts, journal, store, power, drivers.links))
+    app = application(
+        Parts(
+            appliance,
+            observer,
+            drafts,
+            journal,
+            store,
+            power,
+            drivers.links,
+            connections or KernelConnections(),
+        )
+    )
     server = uvicorn.Server(
         uvicorn.Config(
             app,

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import change, offline, show, switches
+from services.cli import change, offline, reports, show, switches
 from services.cli.door import Connect, Door
 from services.cli.output import complain, data, say
 from services.cli.rip import rip
@@ -65,6 +65,7 @@ def _root(
 
 for _verb in (
     show.status,
+    reports.connections,
     show.show,
     offline.check,
     change.plan,

@@ -58,6 +58,13 @@ def complete_vip(context: typer.Context, incomplete: str) -> list[str]:
     )
 
 
+def complete_layer4_vip(context: typer.Context, incomplete: str) -> list[str]:
+    """Labels of the running layer 4 services that begin like this."""
+    return _completed(
+        context, lambda document: (each.label for each in document.cluster.layer4), incomplete
+    )
+
+
 def complete_rip(context: typer.Context, incomplete: str) -> list[str]:
     """Labels of the servers of the VIP typed before."""
     vip = context.params.get("vip")

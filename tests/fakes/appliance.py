@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from services import draft as drafting
+from services.agent.reports import current_connections
 from services.api import (
     AccessRole,
     AddressProbe,
@@ -43,6 +44,7 @@ from services.api import (
     UnitStatus,
     WhoAmI,
 )
+from services.api_reports import ConnectionQuery, Connections, Layer4Report
 from services.check import check
 from services.difference import difference
 from services.drivers.sample import Sample, ServerCounters, ServiceCounters
@@ -59,9 +61,11 @@ from services.errors import (
     Unreachable,
 )
 from services.identity import with_ids
+from services.layer4_flows import Counted, layer4_report
 from services.model import Document, ServerState, real_servers, server_names
 from services.status import services_status
 from services.switch import reason, switched
+from tests.fakes.ipvs_conn import FakeConnections
 
 ServerKey = tuple[int, int]
 
@@ -101,6 +105,10 @@ class ScriptedAppliance:
     """Accounts with the guide's password."""
     links: frozenset[str] = frozenset({"eth0", "eth1"})
     """Cards with a cable in them."""
+    counted: Counted = field(default_factory=dict)
+    """What the kernel counts of layer 4."""
+    table: FakeConnections = field(default_factory=FakeConnections)
+    """The kernel's connections."""
     calls: list[str] = field(default_factory=list)
     """Names of the calls that changed something, in order."""
 
@@ -201,6 +209,14 @@ class ScriptedAppliance:
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         self._reached()
         return tuple(reversed(self._journal))[:limit]
+
+    async def layer4(self) -> Layer4Report:
+        self._allowed(AccessRole.OPERATOR, AccessRole.VIEWER)
+        return layer4_report(self.running, self.counted, at=self.clock())
+
+    async def current_connections(self, query: ConnectionQuery) -> Connections:
+        self._allowed(AccessRole.OPERATOR, AccessRole.VIEWER)
+        return await current_connections(self.running, query, self.table)
 
     async def probe_address(self, interface: str, address: str) -> AddressProbe:
         self._allowed(AccessRole.SETUP)
@@ -517,7 +533,13 @@ class ScriptedAppliance:
                 sessions_total=connections * 100,
                 bytes_total=round(rate * at),
             )
-        return Sample(at=at, running=self.haproxy_runs, servers=servers, services=services)
+        return Sample(
+            at=at,
+            running=self.haproxy_runs,
+            servers=servers,
+            services=services,
+            layer4=self.counted,
+        )
 
 
 def _structure(document: Document) -> object:
