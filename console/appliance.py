@@ -23,7 +23,9 @@ from services.api import (
     ReviewView,
     Revision,
     RevisionInfo,
+    SetupView,
     Status,
+    System,
     WhoAmI,
 )
 
@@ -84,6 +86,9 @@ class Appliance(Protocol):
 
     async def probe_address(self, interface: str, address: str) -> AddressProbe:
         """Ask the wire of a card whether somebody has the address already."""
+
+    async def server_setup(self, service: int, server: int, system: System) -> SetupView:
+        """What to do on a real server of a layer 4 service."""
 
     async def power(self, request: PowerRequest) -> PowerRequest:
         """Restart or shut down the machine; answers when that has begun."""

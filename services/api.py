@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.model import Document, ServerState
 from services.plan.changes import Effect as Effect
+from services.systems import SYSTEM_NAMES as SYSTEM_NAMES
+from services.systems import System as System
 
 API_VERSION = 1
 
@@ -350,6 +352,22 @@ class AddressProbe(Wire):
     """False: the card has no link, so nobody could have answered."""
     owner: str = ""
     """Hardware address of whoever answered for it; empty: nobody did."""
+
+
+class SetupView(Wire):
+    """What to do on one real server so that it answers for its VIPs."""
+
+    system: System
+    title: str
+    """Which server, which system."""
+    about: tuple[str, ...]
+    """Sentences: what is to be done and why, what the commands cannot know."""
+    apply: str
+    """Commands or steps, many lines; empty: nothing is to be done. So the other two."""
+    verify: str
+    undo: str
+    text: str
+    """All of it as a file."""
 
 
 class JournalEntry(Wire):

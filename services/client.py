@@ -31,7 +31,9 @@ from services.api import (
     ReviewView,
     Revision,
     RevisionInfo,
+    SetupView,
     Status,
+    System,
     WhoAmI,
 )
 
@@ -145,6 +147,12 @@ class Client:
         """Ask the wire of a card whether somebody has the address; takes a second or two."""
         query = {"interface": interface, "address": address}
         return await self._send("POST", "/network/probe", None, AddressProbe, query)
+
+    async def server_setup(self, service: int, server: int, system: System) -> SetupView:
+        """What to do on a real server of a layer 4 service, by their permanent ids."""
+        query = {"service": str(service), "server": str(server), "system": system.value}
+        said = await self._ask("GET", "/setup", query=query)
+        return _understood(SetupView.model_validate_json, said)
 
     async def power(self, request: PowerRequest) -> PowerRequest:
         """Restart or shut down the machine; answers when that has begun."""

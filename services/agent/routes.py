@@ -24,6 +24,7 @@ from services.agent.drafts import Draft, Drafts, draft_key
 from services.agent.journal import Journal
 from services.agent.observer import Observer
 from services.agent.peer import SCOPE_KEY, Peer
+from services.agent.setup import setup_view
 from services.api import (
     AccessRole,
     AddressProbe,
@@ -40,6 +41,7 @@ from services.api import (
     ReviewView,
     Revision,
     RevisionInfo,
+    System,
     WhoAmI,
 )
 from services.drivers.links import Links
@@ -88,6 +90,7 @@ def peer(request: Request) -> Peer:
 
 Asking = Annotated[Peer, Depends(peer)]
 Number = Annotated[int, Path(ge=0, le=MOST_REVISION)]
+Key = Annotated[int, Query(ge=0, le=2**31)]
 Earlier = Annotated[int | None, Query(ge=0, le=MOST_REVISION)]
 
 
@@ -185,6 +188,13 @@ def _looking(parts: Parts) -> APIRouter:
         who.require(*LOOK)
         wish = await _body(request, ApplyRequest)
         return _json(await parts.appliance.planned(wish.document))
+
+    @app.get("/setup")
+    async def setup(
+        service: Key, server: Key, who: Asking, system: System = System.LINUX
+    ) -> Response:
+        who.require(*LOOK)
+        return _json(setup_view(parts.appliance.running.document, (service, server), system))
 
     @app.get("/journal")
     async def entries(who: Asking, limit: int = 100) -> Response:

@@ -21,6 +21,7 @@ from services.cli import change, offline, show, switches
 from services.cli.door import Connect, Door
 from services.cli.output import complain, data, say
 from services.cli.rip import rip
+from services.cli.setup import rip_setup
 from services.cli.vip import vip
 from services.errors import ApplianceError
 
@@ -82,6 +83,7 @@ for _verb in (
     offline.schema,
 ):
     app.command(_verb.__name__)(_verb)
+rip.command("setup")(rip_setup)
 app.add_typer(vip)
 app.add_typer(rip)
 

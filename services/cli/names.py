@@ -53,7 +53,7 @@ def server_named(service: VirtualService, label: str) -> RealServer:
 
 def complete_vip(context: typer.Context, incomplete: str) -> list[str]:
     """Labels of the running services that begin like this."""
-    return _completed(
+    return completed(
         context, lambda document: (each.label for each in document.cluster.layer7), incomplete
     )
 
@@ -61,7 +61,7 @@ def complete_vip(context: typer.Context, incomplete: str) -> list[str]:
 def complete_rip(context: typer.Context, incomplete: str) -> list[str]:
     """Labels of the servers of the VIP typed before."""
     vip = context.params.get("vip")
-    return _completed(
+    return completed(
         context,
         lambda document: (
             server.label
@@ -75,7 +75,7 @@ def complete_rip(context: typer.Context, incomplete: str) -> list[str]:
 
 def complete_address(context: typer.Context, incomplete: str) -> list[str]:
     """Addresses of the running real servers."""
-    return _completed(
+    return completed(
         context,
         lambda document: (
             str(server.address) for service in document.cluster.layer7 for server in service.servers
@@ -84,9 +84,10 @@ def complete_address(context: typer.Context, incomplete: str) -> list[str]:
     )
 
 
-def _completed(
+def completed(
     context: typer.Context, names: Callable[[Document], Iterable[str]], incomplete: str
 ) -> list[str]:
+    """Those of the names in the running document that begin like this; none in doubt."""
     try:
         running = door(context).ask(lambda client: client.document(), timeout_s=PATIENCE_S)
     except (ApplianceError, OSError, ValueError):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from services import draft as drafting
+from services.agent.setup import setup_view
 from services.api import (
     AccessRole,
     AddressProbe,
@@ -39,7 +40,9 @@ from services.api import (
     Revision,
     RevisionInfo,
     ServiceStatus,
+    SetupView,
     Status,
+    System,
     UnitStatus,
     WhoAmI,
 )
@@ -201,6 +204,10 @@ class ScriptedAppliance:
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         self._reached()
         return tuple(reversed(self._journal))[:limit]
+
+    async def server_setup(self, service: int, server: int, system: System) -> SetupView:
+        self._reached()
+        return setup_view(self.running, (service, server), system)
 
     async def probe_address(self, interface: str, address: str) -> AddressProbe:
         self._allowed(AccessRole.SETUP)
