@@ -13,6 +13,7 @@ from services.api import (
     AddressProbe,
     Applied,
     ApplyRequest,
+    DoctorReport,
     DraftApply,
     DraftView,
     Edit,
@@ -89,6 +90,9 @@ class Appliance(Protocol):
 
     async def server_setup(self, service: int, server: int, system: System) -> SetupView:
         """What to do on a real server of a layer 4 service."""
+
+    async def examine(self, service: int | None = None) -> DoctorReport:
+        """Have the doctor examine a service, or all."""
 
     async def power(self, request: PowerRequest) -> PowerRequest:
         """Restart or shut down the machine; answers when that has begun."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.doctor.asked import Verdict as Verdict
 from services.model import Document, ServerState
 from services.plan.changes import Effect as Effect
 from services.systems import SYSTEM_NAMES as SYSTEM_NAMES
@@ -368,6 +369,33 @@ class SetupView(Wire):
     undo: str
     text: str
     """All of it as a file."""
+
+
+class FindingView(Wire):
+    """One thing that the doctor found about a service or one of its servers."""
+
+    verdict: Verdict
+    service: str
+    """Label."""
+    server: str = ""
+    """Label; empty: about the service itself."""
+    what: str
+    """The cause, a sentence."""
+    do: str = ""
+    """The way out; empty where nothing needs to be done."""
+    key: tuple[int, int] = (0, 0)
+    """Ids of the service and server whose set-up is meant; the latter 0 if there is none."""
+    setup: bool = False
+    """Whether the server's set-up commands are the way out."""
+
+
+class DoctorReport(Wire):
+    """What an examination has proven, faults first."""
+
+    findings: tuple[FindingView, ...]
+    took_s: float
+    left_out: int = 0
+    """Servers that were not examined because there are too many at once."""
 
 
 class JournalEntry(Wire):

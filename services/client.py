@@ -20,6 +20,7 @@ from services.api import (
     AddressProbe,
     Applied,
     ApplyRequest,
+    DoctorReport,
     DraftApply,
     DraftView,
     Edit,
@@ -153,6 +154,11 @@ class Client:
         query = {"service": str(service), "server": str(server), "system": system.value}
         said = await self._ask("GET", "/setup", query=query)
         return _understood(SetupView.model_validate_json, said)
+
+    async def examine(self, service: int | None = None) -> DoctorReport:
+        """Have the doctor examine a service by its permanent id, or all; takes some seconds."""
+        query = {} if service is None else {"service": str(service)}
+        return await self._send("POST", "/doctor", None, DoctorReport, query)
 
     async def power(self, request: PowerRequest) -> PowerRequest:
         """Restart or shut down the machine; answers when that has begun."""

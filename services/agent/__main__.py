@@ -21,6 +21,7 @@ from pathlib import Path
 import uvicorn
 
 from services.agent.appliance import Appliance
+from services.agent.doctor import Doctor
 from services.agent.drafts import Drafts
 from services.agent.journal import Journal
 from services.agent.loop import keep
@@ -39,6 +40,7 @@ from services.drivers.nft import KernelNft
 from services.drivers.power import NoPower, SystemdPower
 from services.drivers.sysctl import KernelSysctls
 from services.drivers.units import ChildUnits, Units, tail
+from services.drivers.wire import KernelWire
 from services.errors import ApplianceError, Unable
 from services.render import Place
 from services.store import Store
@@ -122,8 +124,11 @@ async def serve(
         appliance.notices["data"] = damage
     version = importlib.metadata.version("ballast")
     observer = Observer(appliance, drivers, version=version)
+    doctor = Doctor(KernelWire(), lambda: appliance.running.document)
     power = SystemdPower() if settings.units == "systemd" else NoPower()
-    app = application(Parts(appliance, observer, drafts, journal, store, power, drivers.links))
+    app = application(
+        Parts(appliance, observer, drafts, journal, store, power, drivers.links, doctor)
+    )
     server = uvicorn.Server(
         uvicorn.Config(
             app,

@@ -20,6 +20,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect
 
 from services.agent.appliance import Appliance
+from services.agent.doctor import Doctor
 from services.agent.drafts import Draft, Drafts, draft_key
 from services.agent.journal import Journal
 from services.agent.observer import Observer
@@ -91,6 +92,7 @@ def peer(request: Request) -> Peer:
 Asking = Annotated[Peer, Depends(peer)]
 Number = Annotated[int, Path(ge=0, le=MOST_REVISION)]
 Key = Annotated[int, Query(ge=0, le=2**31)]
+SomeKey = Annotated[int | None, Query(ge=0, le=2**31)]
 Earlier = Annotated[int | None, Query(ge=0, le=MOST_REVISION)]
 
 
@@ -105,6 +107,7 @@ class Parts:
     store: Store
     power: Power
     links: Links
+    doctor: Doctor
 
     def draft(self, request: Request, who: Peer) -> Draft:
         """The draft of the console that asks."""
@@ -253,6 +256,11 @@ def _changing(parts: Parts) -> APIRouter:
                 interface=interface, address=bare, carrier=found.carrier, owner=found.owner
             )
         )
+
+    @app.post("/doctor")
+    async def examine(who: Asking, service: SomeKey = None) -> Response:
+        who.require(*SWITCH)
+        return _json(await parts.doctor.examine(service))
 
     @app.post("/power")
     async def power(request: Request, who: Asking) -> Response:

@@ -24,10 +24,12 @@ from services.api import (
     ApplyRequest,
     ClashView,
     ConfirmStatus,
+    DoctorReport,
     DraftApply,
     DraftView,
     Edit,
     Effect,
+    FindingView,
     InterfaceStatus,
     JournalEntry,
     KnobRequest,
@@ -48,6 +50,7 @@ from services.api import (
 )
 from services.check import check
 from services.difference import difference
+from services.doctor.cases import services_of
 from services.drivers.sample import Sample, ServerCounters, ServiceCounters
 from services.errors import (
     ApplianceError,
@@ -96,6 +99,8 @@ class ScriptedAppliance:
     haproxy_runs: bool = True
     neighbours: dict[str, str] = field(default_factory=dict)
     """Addresses that others have on every wire, with their hardware addresses."""
+    findings: tuple[FindingView, ...] = ()
+    """What the doctor would find."""
     power_switch: bool = True
     """Whether it runs on a machine of its own."""
     powered: list[PowerRequest] = field(default_factory=list)
@@ -208,6 +213,16 @@ class ScriptedAppliance:
     async def server_setup(self, service: int, server: int, system: System) -> SetupView:
         self._reached()
         return setup_view(self.running, (service, server), system)
+
+    async def examine(self, service: int | None = None) -> DoctorReport:
+        self._allowed(AccessRole.OPERATOR)
+        services = services_of(self.running, service)
+        if service is not None and not services:
+            raise NotFound("There is no such service.", do="Look at what runs now.")
+        labels = {each.label for each in services}
+        return DoctorReport(
+            findings=tuple(each for each in self.findings if each.service in labels), took_s=1.6
+        )
 
     async def probe_address(self, interface: str, address: str) -> AddressProbe:
         self._allowed(AccessRole.SETUP)

@@ -140,9 +140,7 @@ def facts_of(document: Document, rip: Address) -> Facts:
         nat=tuple(service.label for service in nat),
         vips=tuple(_vips(direct)),
         tunnels=frozenset(service.tunnel for service in tunnelled),
-        gue_ports=tuple(
-            sorted({one.tunnel_port for one in tunnelled if one.tunnel is Tunnel.GUE})
-        ),
+        gue_ports=tuple(sorted({one.tunnel_port for one in tunnelled if one.tunnel is Tunnel.GUE})),
         unit=_unit(document, rip),
         gateway=_gateway(document, rip, nat) if nat else None,
     )
@@ -175,8 +173,6 @@ def _gateway(
     if attached is None:
         return None
     # those of its own services first: while these answer, their VIPs are up
-    vips = (
-        vip for each in (*services, *document.cluster.services) for vip in each.addresses
-    )
+    vips = (vip for each in (*services, *document.cluster.services) for vip in each.addresses)
     floating = next((vip for vip in vips if vip in attached.network), None)
-    return Gateway(floating, True) if floating else Gateway(attached.ip, False)
+    return Gateway(floating or attached.ip, floating=floating is not None)

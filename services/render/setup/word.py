@@ -32,7 +32,9 @@ def shell_word(value: object) -> str:
 
 def powershell_word(value: object) -> str:
     """For PowerShell, where a quote is doubled; it takes typographic ones for quotes too."""
-    return _word(value, lambda text: "'" + re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", text) + "'")
+    return _word(
+        value, lambda text: "'" + re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", text) + "'"
+    )
 
 
 def plain_word(value: object) -> str:

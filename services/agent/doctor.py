@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One examination: asks the wire in two steps, and has the answers judged.
+
+The hardware addresses come first, since a knock goes to one. One examination at a time, over
+in some seconds whatever answers; it reads the running document and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from services.api import DoctorReport, FindingView
+from services.doctor.asked import Knock, Observed
+from services.doctor.cases import cases, services_of, who_has
+from services.doctor.findings import Finding, findings
+from services.drivers.wire import MOST_KNOCKS, Wire
+from services.errors import NotFound, Unable
+from services.model import Document
+
+WITHIN_S = 30.0
+"""Twice what the longest takes: 16,000 packets three times over, and three questions before."""
+
+
+class Doctor:
+    """Examines services of the document that runs."""
+
+    def __init__(self, wire: Wire, document: Callable[[], Document]) -> None:
+        self._wire = wire
+        self._document = document
+        self._one = asyncio.Lock()
+
+    async def examine(self, service: int | None = None) -> DoctorReport:
+        """Everything that can be proven of one service, or of all; raises `NotFound`, `Unable`."""
+        async with self._one:
+            try:
+                async with asyncio.timeout(WITHIN_S):
+                    return await self._examine(service)
+            except TimeoutError as error:
+                raise Unable(
+                    f"The examination was not over in {WITHIN_S:g} s.",
+                    do="Examine one service at a time.",
+                ) from error
+
+    async def _examine(self, service: int | None) -> DoctorReport:
+        began = time.monotonic()
+        document = self._document()
+        services = services_of(document, service)
+        if service is not None and not services:
+            raise NotFound("There is no such service.", do="Look at what runs now.")
+        asked, left_out = [], 0
+        knocks: dict[Knock, None] = {}
+        for case in cases(document, services):
+            more = (*case.control, *case.proof)
+            if len(knocks) + len(more) > MOST_KNOCKS:
+                left_out += 1
+                continue
+            asked.append(case)
+            knocks |= dict.fromkeys(more)
+        questions = who_has(document, services)
+        owners = await self._wire.who_has(questions)
+        first = Observed(owners)
+        macs = {question: first.owner(question) for question in owners}
+        observed = Observed(owners, await self._wire.knock(tuple(knocks), macs))
+        found = findings(document, services, asked, observed)
+        return DoctorReport(
+            findings=tuple(_view(each) for each in found),
+            took_s=round(time.monotonic() - began, 1),
+            left_out=left_out,
+        )
+
+
+def _view(finding: Finding) -> FindingView:
+    return FindingView(
+        verdict=finding.verdict,
+        service=finding.service,
+        server=finding.server,
+        what=finding.what,
+        do=finding.do,
+        key=finding.key,
+        setup=finding.setup,
+    )
