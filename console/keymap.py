@@ -104,6 +104,9 @@ _TABLE = (
     Key("pause", ("p",), "Pause", "Stop or resume the live refresh."),
     Key("slower", ("less_than_sign",), "Slower", "Refresh less often."),
     Key("faster", ("greater_than_sign",), "Faster", "Refresh more often."),
+    # real servers' set-up, doctor
+    Key("system", ("s",), "System", "Choose what runs on the real server."),
+    Key("set_up", ("enter",), "Set up", "The commands for the real server of this finding."),
     # forms
     Key("submit", ("f9", "ctrl+s"), "Update", "Take the form's fields into the pending changes."),
     Key("next_field", ("down", "tab"), "Next field", "To the next field."),

@@ -385,8 +385,9 @@ class FindingView(Wire):
     """The way out; empty where nothing needs to be done."""
     key: tuple[int, int] = (0, 0)
     """Ids of the service and server whose set-up is meant; the latter 0 if there is none."""
-    setup: bool = False
-    """Whether the server's set-up commands are the way out."""
+    setup: str = ""
+    """Label of the service under which the server's set-up commands, the way out, are to be had;
+    empty: they are not."""
 
 
 class DoctorReport(Wire):

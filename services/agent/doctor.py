@@ -65,13 +65,14 @@ class Doctor:
         observed = Observed(owners, await self._wire.knock(tuple(knocks), macs))
         found = findings(document, services, asked, observed)
         return DoctorReport(
-            findings=tuple(_view(each) for each in found),
+            findings=tuple(finding_view(each) for each in found),
             took_s=round(time.monotonic() - began, 1),
             left_out=left_out,
         )
 
 
-def _view(finding: Finding) -> FindingView:
+def finding_view(finding: Finding) -> FindingView:
+    """A finding as it travels over the socket."""
     return FindingView(
         verdict=finding.verdict,
         service=finding.service,

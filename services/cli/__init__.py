@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 
 from services.cli import change, offline, show, switches
+from services.cli.doctor import doctor
 from services.cli.door import Connect, Door
 from services.cli.output import complain, data, say
 from services.cli.rip import rip
@@ -75,6 +76,7 @@ for _verb in (
     show.revisions,
     show.diff,
     show.journal,
+    doctor,
     switches.drain,
     switches.halt,
     switches.online,

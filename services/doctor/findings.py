@@ -15,6 +15,7 @@ from services.doctor.cases import Cards, Case
 from services.model import Document, Forwarding, Layer4Service
 from services.model.base import Address
 from services.model.document import AnyService
+from services.model.layer4 import DIRECT
 from services.render.setup.facts import facts_of
 
 
@@ -33,8 +34,9 @@ class Finding:
     """Label; empty: about the service itself."""
     key: tuple[int, int] = (0, 0)
     """Ids of service and server; the latter 0 if about the service."""
-    setup: bool = False
-    """Whether the server's set-up commands are the way out."""
+    setup: str = ""
+    """Label of the service under which the server's set-up commands, the way out, are to be had;
+    empty: they are not."""
 
 
 def findings(
@@ -132,7 +134,7 @@ def _taken(
         f"Have {label} keep {vip} silent, on its loopback.",
         server=label,
         key=(of.id, server),
-        setup=of.forwarding in {Forwarding.DR, Forwarding.TUN},
+        setup=of.label if of.forwarding in DIRECT else "",
     )
 
 
@@ -315,5 +317,5 @@ def _told(case: Case, verdict: Verdict, what: str, do: str = "", *, setup: bool 
         do,
         server=case.server.label,
         key=(case.service.id, case.server.id),
-        setup=setup,
+        setup=case.service.label if setup else "",
     )

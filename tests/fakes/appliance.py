@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from services import draft as drafting
+from services.agent.doctor import finding_view
 from services.agent.setup import setup_view
 from services.api import (
     AccessRole,
@@ -50,7 +51,9 @@ from services.api import (
 )
 from services.check import check
 from services.difference import difference
-from services.doctor.cases import services_of
+from services.doctor.asked import Observed
+from services.doctor.cases import cases, services_of, who_has
+from services.doctor.findings import findings
 from services.drivers.sample import Sample, ServerCounters, ServiceCounters
 from services.errors import (
     ApplianceError,
@@ -100,7 +103,7 @@ class ScriptedAppliance:
     neighbours: dict[str, str] = field(default_factory=dict)
     """Addresses that others have on every wire, with their hardware addresses."""
     findings: tuple[FindingView, ...] = ()
-    """What the doctor would find."""
+    """What the doctor finds; none: what it makes of a wire on which nobody answers."""
     power_switch: bool = True
     """Whether it runs on a machine of its own."""
     powered: list[PowerRequest] = field(default_factory=list)
@@ -220,9 +223,12 @@ class ScriptedAppliance:
         if service is not None and not services:
             raise NotFound("There is no such service.", do="Look at what runs now.")
         labels = {each.label for each in services}
-        return DoctorReport(
-            findings=tuple(each for each in self.findings if each.service in labels), took_s=1.6
-        )
+        found = tuple(each for each in self.findings if each.service in labels)
+        if not found:
+            silence = Observed(dict.fromkeys(who_has(self.running, services), frozenset()))
+            asked = cases(self.running, services)
+            found = tuple(map(finding_view, findings(self.running, services, asked, silence)))
+        return DoctorReport(findings=found, took_s=1.6)
 
     async def probe_address(self, interface: str, address: str) -> AddressProbe:
         self._allowed(AccessRole.SETUP)

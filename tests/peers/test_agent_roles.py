@@ -68,6 +68,7 @@ async def main():
         "own window": own_window,
         "rollback": client.rollback,
         "probe": lambda: client.probe_address("eth0", "192.168.2.77"),
+        "doctor": client.examine,
         "power": lambda: client.power(PowerRequest(action="restart", why=word)),
     }
     told = {}
@@ -130,18 +131,21 @@ OUTSIDER = ("setpriv", "--reuid=4009", "--regid=4009", "--clear-groups")
     ("user", "answers"),
     [
         # the lab's machine is not the agent's to switch, so an administrator gets this far
-        ("adam", ("done", "done", "done", "done", "done", "done", "done", "Unable")),
-        ("olga", ("done", "done", NO, NO, NO, NO, NO, NO)),
-        ("vera", ("done", NO, NO, NO, NO, NO, NO, NO)),
+        ("adam", ("done", "done", "done", "done", "done", "done", "done", "done", "Unable")),
+        ("olga", ("done", "done", NO, NO, NO, NO, NO, "done", NO)),
+        ("vera", ("done", NO, NO, NO, NO, NO, NO, NO, NO)),
         # may end a countdown that is its own, and go back no further
-        ("sam", ("done", NO, "done", "Refused", "done", NO, "done", NO)),
-        ("nora", (NO, NO, NO, NO, NO, NO, NO, NO)),
+        ("sam", ("done", NO, "done", "Refused", "done", NO, "done", NO, NO)),
+        ("nora", (NO, NO, NO, NO, NO, NO, NO, NO, NO)),
     ],
 )
 def test_an_account_may_do_what_its_group_says_and_no_more(
     lab: Lab, user: str, answers: tuple[str, ...]
 ) -> None:
-    wishes = ("look", "switch", "local", "cluster", "own window", "rollback", "probe", "power")
+    wishes = (
+        *("look", "switch", "local", "cluster", "own window", "rollback", "probe", "doctor"),
+        "power",
+    )
     assert told(lab, user) == dict(zip(wishes, answers, strict=True))
 
 

@@ -181,7 +181,7 @@ async def a_server_without_the_vip_is_named_and_the_other_is_not(lan: Lan) -> No
         "web2 (192.0.2.12) answers at its own address, but does not take packets for "
         "192.0.2.10: it does not have the VIP."
     )
-    assert found[0].setup
+    assert found[0].setup == "web"
     assert found[0].key == (7, 2)
 
 
@@ -211,7 +211,7 @@ async def who_answers_arp_for_the_vip_is_named_by_its_card(lan: Lan) -> None:
         f"web2 ({mac(2)}) answers ARP for 192.0.2.10: clients may be sent to it past the load "
         "balancer."
     )
-    assert taken.setup
+    assert taken.setup == "web"
     assert taken.key == (7, 2)
     assert {each.verdict for each in rest} == {Verdict.GOOD}
 
@@ -288,7 +288,7 @@ async def nat_answers_that_go_to_another_router_are_seen(lan: Lan) -> None:
     found = await lan.examine(forwarding="nat")
     assert "by way of" in told(found, "web2").what
     assert "on eth1: its default gateway is not 192.0.2.10." in told(found, "web2").what
-    assert told(found, "web2").setup
+    assert told(found, "web2").setup == "web"
 
 
 @case
