@@ -14,7 +14,8 @@ from collections.abc import Callable
 from services.api import DoctorReport, FindingView
 from services.doctor.asked import Knock, Observed
 from services.doctor.cases import cases, services_of, who_has
-from services.doctor.findings import Finding, findings
+from services.doctor.finding import Finding
+from services.doctor.findings import findings
 from services.drivers.wire import MOST_KNOCKS, Wire
 from services.errors import NotFound, Unable
 from services.model import Document

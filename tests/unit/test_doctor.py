@@ -23,8 +23,9 @@ from services.doctor.asked import (
     Wrapped,
 )
 from services.doctor.cases import cases, services_of, who_has
-from services.doctor.findings import Finding, findings
-from services.drivers.wire import Macs
+from services.doctor.finding import Finding
+from services.doctor.findings import findings
+from services.drivers.knocking import Macs
 from services.errors import NotFound
 from services.model import Document
 from services.model.layer4 import Tunnel
