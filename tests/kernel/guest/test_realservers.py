@@ -132,7 +132,7 @@ def on(machine: Namespace, commands: str) -> subprocess.CompletedProcess[str]:
 def state(machine: Namespace) -> str:
     """Everything that a set-up may leave behind on a server."""
     with machine.entered():
-        addresses = ip("-o addr show")
+        addresses = ip("-o addr show scope global")
         routes = [ip("route show"), ip("-6 route show table main")]
         rules = subprocess.run(
             ["nft", "list", "ruleset"], check=True, capture_output=True, text=True, timeout=30
