@@ -90,14 +90,14 @@ def _taken(
     mac: str,
     whose: tuple[str, Layer4Service, int] | None,
 ) -> Finding:
-    saying = "answers ARP" if vip.version == 4 else "answers neighbour solicitations"
+    how = "in ARP" if vip.version == 4 else "to its neighbours"
     past = "clients may be sent to it past the load balancer."
     if whose is None:
         return Finding(
             Verdict.FAULT,
             service.label,
-            f"A machine that is no real server, {mac} on {question.device}, {saying} for {vip}: "
-            f"{past}",
+            f"A machine that is no real server, {mac} on {question.device}, says {how} that {vip} "
+            f"is its own: {past}",
             "Find that hardware address's port at the switch, and take the address away there; "
             "if it is a second appliance, see that only one of them is active.",
             key=(service.id, 0),
@@ -106,7 +106,7 @@ def _taken(
     return Finding(
         Verdict.FAULT,
         service.label,
-        f"{label} ({mac}) {saying} for {vip}: {past}",
+        f"{label} ({mac}) says {how} that {vip} is its own: {past}",
         f"Have {label} keep {vip} silent, on its loopback.",
         server=label,
         key=(of.id, server),

@@ -15,7 +15,7 @@ import pytest
 
 from services.api import FindingView, Verdict
 from tests.netns import inside, ip
-from tests.peers.lan import OWN, ROUTER, VIP, VIP6, Lan, mac, rip
+from tests.peers.lan import OWN, ROUTER, VIP, VIP6, Lan, mac, rip, set_switches
 from tests.poll import eventually
 
 Case = Callable[[Lan], Awaitable[None]]
@@ -85,12 +85,24 @@ async def who_answers_arp_for_the_vip_is_named_by_its_card(lan: Lan) -> None:
         ip(f"addr add {VIP}/32 dev lo")  # and nothing told it to keep silent
     taken, *rest = await lan.examine()
     assert taken.what == (
-        f"web2 ({mac(2)}) answers ARP for 192.0.2.10: clients may be sent to it past the load "
-        "balancer."
+        f"web2 ({mac(2)}) says in ARP that 192.0.2.10 is its own: clients may be sent to it past "
+        "the load balancer."
     )
     assert taken.setup == "web"
     assert taken.key == (7, 2)
     assert {each.verdict for each in rest} == {Verdict.GOOD}
+
+
+@case
+async def who_asks_in_the_name_of_the_vip_is_found_too(lan: Lan) -> None:
+    lan.listens(2, "0.0.0.0")
+    lan.set_up(2)
+    with lan.on(2):
+        set_switches({"ipv4/conf/all/arp_announce": 0})
+        ip("neigh flush dev eth0")
+    taken, *_ = await lan.examine(servers=[{"id": 2, "label": "web2", "address": rip(2)}])
+    assert taken.verdict is Verdict.FAULT
+    assert f"web2 ({mac(2)}) says in ARP that 192.0.2.10 is its own" in taken.what
 
 
 @case
@@ -101,7 +113,7 @@ async def in_ipv6_a_vip_on_the_card_itself_is_found(lan: Lan) -> None:
     servers = [{"id": 2, "label": "web2", "address": rip(2, 6)}]
     taken, _ = await lan.examine(addresses=[VIP6], servers=servers)
     assert taken.server == "web2"
-    assert f"answers neighbour solicitations for {VIP6}" in taken.what
+    assert f"says to its neighbours that {VIP6} is its own" in taken.what
 
 
 @case
@@ -112,7 +124,7 @@ async def a_stranger_with_the_vip_is_told_by_its_hardware_address(lan: Lan) -> N
     hardware = link.split("link/ether ")[1].split()[0]
     found = await lan.examine(servers=[])
     assert [each.verdict for each in found] == [Verdict.FAULT]
-    assert f"A machine that is no real server, {hardware} on eth0, answers ARP" in found[0].what
+    assert f"A machine that is no real server, {hardware} on eth0, says in ARP" in found[0].what
 
 
 @case
