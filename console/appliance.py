@@ -13,6 +13,7 @@ from services.api import (
     AddressProbe,
     Applied,
     ApplyRequest,
+    DoctorReport,
     DraftApply,
     DraftView,
     Edit,
@@ -23,7 +24,9 @@ from services.api import (
     ReviewView,
     Revision,
     RevisionInfo,
+    SetupView,
     Status,
+    System,
     WhoAmI,
 )
 from services.api_reports import ConnectionQuery, Connections, Layer4Report
@@ -85,6 +88,12 @@ class Appliance(Protocol):
 
     async def probe_address(self, interface: str, address: str) -> AddressProbe:
         """Ask the wire of a card whether somebody has the address already."""
+
+    async def server_setup(self, service: int, server: int, system: System) -> SetupView:
+        """What to do on a real server of a layer 4 service."""
+
+    async def examine(self, service: int | None = None) -> DoctorReport:
+        """Have the doctor examine a service, or all."""
 
     async def power(self, request: PowerRequest) -> PowerRequest:
         """Restart or shut down the machine; answers when that has begun."""

@@ -21,6 +21,7 @@ from console.glyphs import fit
 from console.keymap import MOVES, bindings
 from console.screens.frame import Frame
 from console.widgets.row_list import RowList
+from services.api import AccessRole
 
 if TYPE_CHECKING:
     from console.app import ConsoleApp
@@ -174,6 +175,8 @@ def main_menu() -> Menu:
                 "about, tools",
                 Item("About", "version, licence, units", _open_about),
                 Item("Support bundle", "Everything support asks for, in one file."),
+                Item("Doctor", "proves that VIPs and servers are set up right", _open_doctor),
+                Item("Set up real servers", "the commands for each", _open_setups),
                 Item("Network tools", "Ping, traceroute, DNS, port test."),
             ),
         ),
@@ -260,6 +263,19 @@ def _open_connections(app: ConsoleApp) -> None:
     from console.screens.connections import ConnectionsScreen
 
     app.push_screen(ConnectionsScreen())
+
+
+def _open_doctor(app: ConsoleApp) -> None:
+    from console.screens.doctor import DoctorScreen
+
+    if app.may(AccessRole.OPERATOR):
+        app.push_screen(DoctorScreen())
+
+
+def _open_setups(app: ConsoleApp) -> None:
+    from console.screens.server_setup import SetupsScreen
+
+    app.push_screen(SetupsScreen())
 
 
 def _open_about(app: ConsoleApp) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 import uvicorn
 
 from services.agent.appliance import Appliance
+from services.agent.doctor import Doctor
 from services.agent.drafts import Drafts
 from services.agent.health import HealthBook
 from services.agent.journal import Journal
@@ -42,6 +43,7 @@ from services.drivers.nft import KernelNft
 from services.drivers.power import NoPower, SystemdPower
 from services.drivers.sysctl import KernelSysctls
 from services.drivers.units import ChildUnits, Units, tail
+from services.drivers.wire import KernelWire
 from services.errors import ApplianceError, Unable
 from services.render import Place
 from services.store import Store
@@ -130,6 +132,7 @@ async def serve(
     version = importlib.metadata.version("ballast")
     book = HealthBook(appliance, drivers.checks, journal)
     observer = Observer(appliance, drivers, book, version=version)
+    doctor = Doctor(KernelWire(), lambda: appliance.running.document)
     power = SystemdPower() if settings.units == "systemd" else NoPower()
     app = application(
         Parts(
@@ -141,6 +144,7 @@ async def serve(
             power,
             drivers.links,
             connections or KernelConnections(),
+            doctor,
         )
     )
     server = uvicorn.Server(

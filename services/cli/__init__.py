@@ -18,9 +18,11 @@ from typing import Annotated
 import typer
 
 from services.cli import change, offline, reports, show, switches
+from services.cli.doctor import doctor
 from services.cli.door import Connect, Door
 from services.cli.output import complain, data, say
 from services.cli.rip import rip
+from services.cli.setup import rip_setup
 from services.cli.vip import vip
 from services.errors import ApplianceError
 
@@ -75,6 +77,7 @@ for _verb in (
     show.revisions,
     show.diff,
     show.journal,
+    doctor,
     switches.drain,
     switches.halt,
     switches.online,
@@ -83,6 +86,7 @@ for _verb in (
     offline.schema,
 ):
     app.command(_verb.__name__)(_verb)
+rip.command("setup")(rip_setup)
 app.add_typer(vip)
 app.add_typer(rip)
 

@@ -48,6 +48,8 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "new dialog": ("n",),
     "delete dialog": ("x",),
     "power": ("f12",),
+    "doctor": ("8", "3"),
+    "set-ups": ("8", "4"),
 }
 """Every screen and how to get there from home by keys."""
 
