@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 
 from services.cli import change, offline, show, switches
+from services.cli.common import Verb
 from services.cli.door import Connect, Door
 from services.cli.output import complain, data, say
 from services.cli.rip import rip
@@ -81,7 +82,7 @@ for _verb in (
     offline.render,
     offline.schema,
 ):
-    app.command(_verb.__name__)(_verb)
+    app.command(_verb.__name__, cls=Verb)(_verb)
 app.add_typer(vip)
 app.add_typer(rip)
 

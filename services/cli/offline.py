@@ -43,7 +43,7 @@ def check(file: Document, *, json: Json = False) -> None:
     if problems:
         raise ConfigInvalid(problems)
     if document is not None:
-        services = document.cluster.layer7
+        services = document.cluster.services
         servers = sum(len(service.servers) for service in services)
         say(f"The document is valid. Virtual services: {len(services)}, real servers: {servers}.")
 
