@@ -20,6 +20,7 @@ import typer
 from services.cli import change, offline, show, switches
 from services.cli.common import Verb
 from services.cli.door import Connect, Door
+from services.cli.exchange import exporting, importing
 from services.cli.output import complain, data, say
 from services.cli.rip import rip
 from services.cli.vip import vip
@@ -83,8 +84,8 @@ for _verb in (
     offline.schema,
 ):
     app.command(_verb.__name__, cls=Verb)(_verb)
-app.add_typer(vip)
-app.add_typer(rip)
+for _group in (vip, rip, exporting, importing):
+    app.add_typer(_group)
 
 
 def main(argv: Sequence[str] | None = None, *, connect: Connect | None = None) -> int:
