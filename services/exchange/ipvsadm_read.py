@@ -10,6 +10,8 @@ Source: ipvsadm(8), version 1.31.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from services.exchange.ipvsadm_words import Rule, rule_of
 from services.exchange.lines import Imported, Left, Line, Marks, lines_of
 from services.exchange.making import (
@@ -30,7 +32,7 @@ from services.exchange.names import (
     socket_of,
 )
 from services.model import Forwarding
-from services.model.base import cleaned
+from services.model.base import Address, cleaned
 from services.model.layer4 import Protocol, Tunnel
 
 PERSISTENT_S = 300
@@ -56,28 +58,35 @@ def read_ipvsadm(text: str, *, marks: Marks, labels: Labels) -> Imported:
             reader.obey(line, rule_of(line.text))
         except Unread as error:
             left.add(line, str(error))
-    return Imported(services_of(reader.table.values(), left, labels), left.sorted())
+    return Imported(services_of(reader.services(), left, labels), left.sorted())
 
 
 class _Reader:
     """The table as it comes to be."""
 
     def __init__(self, left: Left, marks: Marks) -> None:
-        self.table: dict[_Key, FoundService] = {}
+        self._table: dict[_Key, FoundService] = {}
+        self._servers: dict[_Key, dict[tuple[Address, int], FoundServer]] = {}
         self._left = left
         self._marks = marks
+
+    def services(self) -> Iterator[FoundService]:
+        """What there is in the end."""
+        for key, service in self._table.items():
+            service.servers = list(self._servers[key].values())
+            yield service
 
     def obey(self, line: Line, rule: Rule) -> None:
         """Do what one line says; raises `Unread` if nothing of it can be done."""
         match rule.command:
             case "clear":
-                self.table.clear()
+                self._table.clear()
             case "add-service":
                 self._add_service(line, rule)
             case "edit-service":
                 self._edit_service(line, rule)
             case "delete-service":
-                del self.table[self._there(rule)]
+                del self._table[self._there(rule)]
             case "add-server" | "edit-server":
                 self._put_server(line, rule, edit=rule.command == "edit-server")
             case "delete-server":
@@ -91,7 +100,7 @@ class _Reader:
 
     def _add_service(self, line: Line, rule: Rule) -> None:
         key = _key(rule)
-        there = self.table.get(key)
+        there = self._table.get(key)
         version = 6 if "ipv6" in rule.options else 4
         fields = _settings(line, rule, version if key[0] == "mark" else None, key)
         if there is not None:
@@ -104,7 +113,8 @@ class _Reader:
         else:
             addresses, port, mark = [address_of(key[1])], key[2], 0
             name = f"{key[1]}-{key[2]}" + ("" if protocol is Protocol.TCP else "-udp")
-        self.table[key] = FoundService(line, name, addresses, port, protocol, mark, fields=fields)
+        self._table[key] = FoundService(line, name, addresses, port, protocol, mark, fields=fields)
+        self._servers[key] = {}
         self._tell_rest(line, rule)
 
     def _other_family(self, line: Line, there: FoundService, fields: dict[str, Said]) -> None:
@@ -120,7 +130,7 @@ class _Reader:
 
     def _edit_service(self, line: Line, rule: Rule) -> None:
         key = self._there(rule)
-        there = self.table[key]
+        there = self._table[key]
         version = 6 if "ipv6" in rule.options else 4
         there.fields = _settings(line, rule, version if key[0] == "mark" else None, key)
         there.protocol = _protocol(rule)
@@ -128,39 +138,31 @@ class _Reader:
         self._tell_rest(line, rule)
 
     def _put_server(self, line: Line, rule: Rule, *, edit: bool) -> None:
-        service = self.table[self._there(rule)]
+        key = self._there(rule)
+        servers = self._servers[key]
         server = _server(line, rule)
-        place = _place(service, server)
-        if edit and place is None:
+        place = (server.address, server.port or key[2])
+        there = servers.get(place)
+        if edit and there is None:
             raise Unread(f"The service has no server {server.address}.")
-        if place is None:
-            if len(service.servers) == MOST_SERVERS:
-                raise Unread(f"A service has {MOST_SERVERS} servers at most.")
-            service.servers.append(server)
-        elif edit:
-            service.servers[place] = server
-        else:
-            raise Unread(f"Line {service.servers[place].line.number} has the same server.")
+        if not edit and there is not None:
+            raise Unread(f"Line {there.line.number} has the same server.")
+        if len(servers) == MOST_SERVERS and there is None:
+            raise Unread(f"A service has {MOST_SERVERS} servers at most.")
+        servers[place] = server
         for name in ("tun-csum", "tun-remcsum"):
             if name in rule.options:
                 self._left.add(line, "Checksums of tunnels have no field; none is taken.")
 
     def _delete_server(self, rule: Rule) -> None:
-        service = self.table[self._there(rule)]
+        key = self._there(rule)
         address, port = socket_of(_needed(rule, "real-server"))
-        found = (
-            each
-            for each in service.servers
-            if (each.address, each.port or service.port) == (address, port or service.port)
-        )
-        server = next(found, None)
-        if server is None:
+        if self._servers[key].pop((address, port or key[2]), None) is None:
             raise Unread(f"The service has no server {address}.")
-        service.servers.remove(server)
 
     def _there(self, rule: Rule) -> _Key:
         key = _key(rule)
-        if key not in self.table:
+        if key not in self._table:
             raise Unread("No line before it has made that service.")
         return key
 
@@ -233,15 +235,6 @@ def _server(line: Line, rule: Rule) -> FoundServer:
         tunnel = Tunnel(kind)
         tunnel_port = port_of(options.get("tun-port", "0"))
     return FoundServer(line, address, port, Way(method, tunnel, tunnel_port), fields)
-
-
-def _place(service: FoundService, server: FoundServer) -> int | None:
-    """Where the service has a server of the same address and port."""
-    key = (server.address, server.port or service.port)
-    for place, each in enumerate(service.servers):
-        if (each.address, each.port or service.port) == key:
-            return place
-    return None
 
 
 def _needed(rule: Rule, name: str) -> str:

@@ -16,7 +16,14 @@ from services.exchange.checks import check_fields
 from services.exchange.keepalived_groups import Target, targets_of
 from services.exchange.keepalived_virtual import Virtual, virtual_of
 from services.exchange.lines import Imported, Left, Marks, lines_of
-from services.exchange.making import FoundServer, FoundService, Said, services_of
+from services.exchange.making import (
+    MOST_IN_ALL,
+    FoundServer,
+    FoundService,
+    Said,
+    services_of,
+    unable,
+)
 from services.exchange.names import Labels, Unread, prefix_of
 from services.model.base import cleaned
 from services.model.layer4 import Protocol
@@ -70,7 +77,10 @@ def read_keepalived(text: str, *, marks: Marks, labels: Labels) -> Imported:
         for statement in servers:
             try:
                 targets = targets_of(statement, groups, marks, left)
-                yield from _services(virtual_of(statement, left), targets, left)
+                virtual = virtual_of(statement, left)
+                if len(targets) * len(virtual.servers) > MOST_IN_ALL:
+                    raise Unread(f"That would be more than {MOST_IN_ALL} servers.")
+                yield from _services(virtual, targets, left)
             except Unread as error:
                 _leave(left, statement, str(error))
 
@@ -88,7 +98,7 @@ def _services(virtual: Virtual, targets: Sequence[Target], left: Left) -> Iterat
     if fallback is not None:
         fallback = fallback._replace(way=virtual.fallback_way)
     for target in targets:
-        protocol = Protocol.MARK if target.mark else virtual.protocol
+        protocol = virtual.protocol if target.mark is None else Protocol.MARK
         udp = protocol in {Protocol.UDP, Protocol.ONE_PACKET}
         fields = {
             "scheduler": Said(SCHEDULER, line),
@@ -97,19 +107,24 @@ def _services(virtual: Virtual, targets: Sequence[Target], left: Left) -> Iterat
             **checked,
             **_granularity(virtual, target, left),
         }
-        yield FoundService(
+        found = FoundService(
             line=line,
             name=target.name + ("-udp" if udp else ""),
             addresses=target.addresses,
             port=target.port,
             protocol=protocol,
-            mark=target.mark,
+            mark=target.mark or 0,
             way=virtual.way if not virtual.servers else None,
             fallback=fallback,
             fields=fields,
             servers=[_copied(server) for server in virtual.servers],
             lines=[*virtual.lines, *target.lines],
         )
+        # of a group, one entry may be impossible and the others not
+        if target.lines and (why := unable(found)):
+            left.add_all(target.lines, why)
+        else:
+            yield found
 
 
 def _copied(server: FoundServer) -> FoundServer:

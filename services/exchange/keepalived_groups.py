@@ -29,7 +29,7 @@ class Target:
     name: str
     addresses: list[Address]
     port: int
-    mark: int = 0
+    mark: int | None = None
     lines: list[Line] = field(default_factory=list)
     """Those of the group that say so."""
 

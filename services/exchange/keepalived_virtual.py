@@ -32,16 +32,21 @@ _FAILED = "What becomes of a failed server has no field yet."
 _FLAGS = "Flags of schedulers have no field yet."
 _NOTIFY = "Nothing is started when a server comes or goes; the journal says it."
 _QUORUM = "A quorum has no field yet."
+_STARTS = "How checks begin and end has no field."
 _KNOWN = {
+    "alpha": _STARTS,
     "flag-1": _FLAGS,
     "flag-2": _FLAGS,
     "flag-3": _FLAGS,
+    "ha_suspend": _STARTS,
     "hysteresis": _QUORUM,
     "inhibit_on_failure": _FAILED,
     "mh-fallback": _FLAGS,
     "mh-port": _FLAGS,
+    "nat_mask": "It has been without effect for long.",
     "notify_down": _NOTIFY,
     "notify_up": _NOTIFY,
+    "omega": _STARTS,
     "persistence_engine": "Persistence by an engine has no field.",
     "quorum": _QUORUM,
     "quorum_down": _NOTIFY,
@@ -49,7 +54,9 @@ _KNOWN = {
     "sh-fallback": _FLAGS,
     "sh-port": _FLAGS,
     "smtp_alert": _ALERTS,
+    "snmp_name": "Names for SNMP have no field.",
     "sorry_server_inhibit": _FAILED,
+    "warmup": _STARTS,
 }
 """Why settings that are known are left over."""
 
@@ -215,6 +222,8 @@ def _way(statement: Statement, left: Left) -> Way:
             if rest not in ([], ["nocsum"]):
                 left.add(statement.line, "Checksums of tunnels have no field; none is taken.")
             return Way(Forwarding.TUN, tunnel, port)
+        case []:
+            raise Unread("It names no forwarding method.")
         case other:
             shown = cleaned(" ".join(other), 40)
             raise Unread(f"`{shown}` is no forwarding method that is known.")

@@ -27,7 +27,7 @@ from services.exchange.ldirectord_words import (
     unquoted,
 )
 from services.exchange.lines import Imported, Left, Line, Marks, lines_of
-from services.exchange.making import MOST_SERVERS, FoundService, Said, put, services_of
+from services.exchange.making import MOST_IN_ALL, MOST_SERVERS, FoundService, Said, put, services_of
 from services.exchange.names import Labels, Unread, number_of, prefix_of, socket_of
 from services.model.base import cleaned
 from services.model.layer4 import Protocol
@@ -78,6 +78,7 @@ class _Reader:
         """The daemon's, by IP version."""
         self._check: list[CheckWord] = []
         """The daemon's."""
+        self._room = MOST_IN_ALL
 
     def read(self, line: Line) -> None:
         """Take in one line; raises `Unread`."""
@@ -121,10 +122,10 @@ class _Reader:
         servers = section.service.servers
         for line, words in section.reals:
             try:
-                servers += servers_of(line, words, section.version, self._left)
-                if len(servers) > MOST_SERVERS:
-                    del servers[MOST_SERVERS:]
-                    raise Unread(f"A service has {MOST_SERVERS} servers at most.")
+                room = min(MOST_SERVERS - len(servers), self._room)
+                more = list(servers_of(line, words, section.version, room, self._left))
+                servers += more
+                self._room -= len(more)
             except Unread as error:
                 self._left.add(line, str(error))
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from services.exchange.lines import Left, Line
-from services.exchange.making import MOST_SERVERS, Fallback, FoundServer, Said, Way
+from services.exchange.making import MOST_IN_ALL, MOST_SERVERS, Fallback, FoundServer, Said, Way
 from services.exchange.names import Unread, address_of, number_of, port_of, socket_of
 from services.model import Forwarding
 from services.model.base import Address, cleaned
@@ -17,7 +17,7 @@ _METHODS = {
     "masq": Way(Forwarding.NAT),
     "ipip": Way(Forwarding.TUN),
 }
-_SETTING = re.compile(r"([a-z0-9]+)\s*=\s*(.*)")
+_SETTING = re.compile(r"(\w+)\s*=\s*(.*)")
 _REAL = re.compile(
     r"(?P<first>[^\s:>\[\]-]+(?:-[^\s:>\[\]-]+)*|\[[^\]\s]*\])(?:->(?P<last>[^\s:]+))?"
     r"(?::(?P<port>\S+))?\s+(?P<method>\w+)(?:\s+(?P<weight>[0-9]+))?"
@@ -47,8 +47,13 @@ _KNOWN = {
 """Why settings that are known are left over."""
 
 
-def servers_of(line: Line, value: str, version: int, left: Left) -> Iterator[FoundServer]:
-    """The servers of a `real` line, of which a range has many; raises `Unread`."""
+def servers_of(
+    line: Line, value: str, version: int, room: int, left: Left
+) -> Iterator[FoundServer]:
+    """The servers of a `real` line, of which a range has many; `room` for so many is left.
+
+    Raises `Unread`.
+    """
     found = _REAL.fullmatch(value)
     if found is None:
         raise Unread("It is no real server as ldirectord writes them.")
@@ -58,7 +63,7 @@ def servers_of(line: Line, value: str, version: int, left: Left) -> Iterator[Fou
         if found[group] and int(found[group]):
             fields[name] = Said(number_of(found[group]), line)
     port = port_of(found["port"] or "0")
-    for address in _addresses(found["first"], found["last"]):
+    for address in _addresses(found["first"], found["last"], room):
         of_family(address, version)
         yield FoundServer(line, address, port, way, dict(fields))
     if found["request"] is not None:
@@ -112,15 +117,14 @@ def _method(word: str) -> Way:
     return _METHODS[word]
 
 
-def _addresses(first: str, last: str | None) -> Iterator[Address]:
+def _addresses(first: str, last: str | None, room: int) -> Iterator[Address]:
     begin = address_of(first)
-    if last is None:
-        yield begin
-        return
-    end = address_of(last)
-    if (begin.version, end.version) != (4, 4):
+    end = begin if last is None else address_of(last)
+    if last is not None and (begin.version, end.version) != (4, 4):
         raise Unread("Ranges are of IPv4 addresses.")
-    if not 0 <= int(end) - int(begin) < MOST_SERVERS:
-        raise Unread("The range runs backwards, or is too long.")
-    for number in range(int(begin), int(end) + 1):
-        yield address_of(str(type(begin)(number)))
+    count = int(end) - int(begin) + 1
+    if count < 1:
+        raise Unread("The range runs backwards.")
+    if count > room:
+        raise Unread(f"{MOST_SERVERS} servers of a service, {MOST_IN_ALL} of a file are the most.")
+    yield from (begin + step for step in range(count))

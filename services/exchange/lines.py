@@ -22,7 +22,7 @@ LONGEST = 4096
 QUOTED = 120
 """Signs of a line that are quoted."""
 
-_SECRET = re.compile(r"(\b(?:auth_pass|passwd|password|secret)\b[\s=]*).*", re.IGNORECASE)
+_SECRET = re.compile(r"(\b\w*(?:auth_pass|passwd|password|secret)\w*[\s=]+).*", re.IGNORECASE)
 """What is not shown to everybody who looks over a shoulder."""
 
 Marks = Mapping[int, Sequence[Address]]

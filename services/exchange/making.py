@@ -8,6 +8,7 @@ refused is left over whole, with all of its lines.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -45,7 +46,7 @@ class Way(NamedTuple):
 
     def __str__(self) -> str:
         name = self.forwarding.name
-        return f"{name} by {self.tunnel.upper()}" if self.forwarding is Forwarding.TUN else name
+        return f"{name} ({self.tunnel.upper()})" if self.forwarding is Forwarding.TUN else name
 
 
 @dataclass
@@ -84,7 +85,7 @@ class FoundService:
     protocol: Protocol
     mark: int = 0
     way: Way | None = None
-    """None: as its first server is reached."""
+    """None: as most of its servers are reached."""
     fallback: Fallback | None = None
     fields: dict[str, Said] = field(default_factory=dict)
     servers: list[FoundServer] = field(default_factory=list)
@@ -129,10 +130,11 @@ def services_of(
 
 
 def _service(found: FoundService, left: Left, labels: Labels) -> Layer4Service | None:
-    if why := _unable(found):
+    if why := unable(found):
         left.add_all(found.whole(), why)
         return None
-    way = found.way or next((each.way for each in found.servers), Way())
+    ways = Counter(each.way for each in found.servers)
+    way = found.way or (ways.most_common(1)[0][0] if ways else Way())
     servers = tuple(_servers(found, way, left))
     fixed: dict[str, object] = {
         "label": labels.new(found.name),
@@ -153,9 +155,11 @@ def _service(found: FoundService, left: Left, labels: Labels) -> Layer4Service |
     return _built(Layer4Service, fixed, found.fields, found.line, found.whole(), left)
 
 
-def _unable(found: FoundService) -> str:
-    """Why there can be no such service."""
+def unable(found: FoundService) -> str:
+    """Why there can be no such service; empty: there can."""
     if found.protocol is Protocol.MARK:
+        if not found.mark:
+            return "0 is no firewall mark."
         if found.mark >= OWN_MARKS:
             return (
                 f"Marks from {OWN_MARKS} are the appliance's own: it gives one to a service of "
@@ -177,7 +181,7 @@ def _servers(found: FoundService, way: Way, left: Left) -> Iterator[Layer4Server
     for server in found.servers:
         lines = [server.line, *server.lines, *(said.line for said in server.fields.values())]
         if server.way != way:
-            why = f"It is reached by {server.way}, the service's servers by {way}, and all by one."
+            why = f"It is reached by {server.way}, most servers by {way}; a service has one method."
             left.add_all(lines, why)
             continue
         port = _port(found, server, way, left)

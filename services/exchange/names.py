@@ -89,14 +89,16 @@ class Labels:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {each.lower() for each in taken}
+        self._counts: dict[str, int] = {}
 
     def new(self, words: str) -> str:
         """A label like these words, with a number behind it where it is taken."""
         plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", words.replace(":", "-"), flags=re.ASCII)
         plain = plain.strip("-")[:LONGEST_LABEL] or "service"
-        label, count = plain, 1
+        label, count = plain, self._counts.get(plain.lower(), 1)
         while label.lower() in self._taken:
             count += 1
             label = f"{plain[: LONGEST_LABEL - len(str(count)) - 1]}-{count}"
+        self._counts[plain.lower()] = count
         self._taken.add(label.lower())
         return label
