@@ -13,7 +13,7 @@ import copy
 import functools
 import inspect
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -122,7 +122,7 @@ class Option:
             f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
             help=text,
             metavar=metavar if typed is str else None,
-            autocompletion=functools.partial(_beginning, choices) if choices else None,
+            autocompletion=_completion(choices) if choices else None,
             show_default=False,
         )
         return inspect.Parameter(
@@ -151,8 +151,12 @@ class Option:
         return " ".join(f"Layer {at}: {each.words}" for at, each in self.settings.items())
 
 
-def _beginning(choices: Iterable[str], incomplete: str) -> list[str]:
-    return [each for each in choices if each.startswith(incomplete)]
+def _completion(choices: Sequence[str]) -> Callable[[str], list[str]]:
+    # typer reads the parameters of a function, and of nothing else that can be called
+    def beginning(incomplete: str) -> list[str]:
+        return [each for each in choices if each.startswith(incomplete)]
+
+    return beginning
 
 
 def options(kinds: Kinds) -> tuple[Option, ...]:

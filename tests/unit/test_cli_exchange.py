@@ -114,7 +114,9 @@ def test_a_file_in_the_wrong_format_gives_no_service_and_every_line(
 
 
 @pytest.mark.parametrize(
-    ("name", "data"), [("missing", None), ("core", b"\x7fELF\0"), ("large", b"x\n" * (9 << 20))]
+    ("name", "data"),
+    [("missing", None), ("core", b"\x7fELF\0"), ("large", b"x\n" * (9 << 20))],
+    ids=["missing", "core", "large"],
 )
 def test_what_is_no_such_file_is_refused(
     name: str, data: bytes | None, ballast: Ballast, tmp_path: Path

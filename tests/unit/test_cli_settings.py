@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, get_args
 
 import pytest
+import typer
 from pydantic import Field
 
 from services.cli.layers import Layer
-from services.cli.settings import amended, options, settings
+from services.cli.settings import Option, amended, options, settings
 from services.errors import ConfigInvalid
 from services.model import Layer4Server, Layer4Service, Model, RealServer, VirtualService
 from services.model.base import IPAddress, field_help
@@ -100,6 +103,16 @@ def test_objects_of_two_layers_share_their_options() -> None:
     }
 
 
+def _with(option: Option) -> Callable[[], None]:
+    """A verb that has the option."""
+
+    def verb() -> None:
+        """Do nothing."""
+
+    verb.__signature__ = inspect.Signature([option.parameter(defaults=True)])  # type: ignore[attr-defined]
+    return verb
+
+
 def test_choices_that_differ_by_layer_all_complete() -> None:
     class Fruit(StrEnum):
         APPLE = "apple"
@@ -120,6 +133,9 @@ def test_choices_that_differ_by_layer_all_complete() -> None:
     assert kind == str | None
     assert option.metavar == "[apple|leek]"
     assert option.autocompletion("l") == ["leek"]
+    app = typer.Typer()
+    app.command()(_with(both))
+    assert typer.main.get_command(app).params[0].name == "kind"
     assert option.help == "Which.  [default in layer 4: apple, default in layer 7: leek]"
 
 
