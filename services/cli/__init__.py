@@ -18,8 +18,10 @@ from typing import Annotated
 import typer
 
 from services.cli import change, offline, reports, show, switches
+from services.cli.common import Verb
 from services.cli.doctor import doctor
 from services.cli.door import Connect, Door
+from services.cli.exchange import exporting, importing
 from services.cli.output import complain, data, say
 from services.cli.rip import rip
 from services.cli.setup import rip_setup
@@ -85,10 +87,10 @@ for _verb in (
     offline.render,
     offline.schema,
 ):
-    app.command(_verb.__name__)(_verb)
-rip.command("setup")(rip_setup)
-app.add_typer(vip)
-app.add_typer(rip)
+    app.command(_verb.__name__, cls=Verb)(_verb)
+rip.command("setup", cls=Verb)(rip_setup)
+for _group in (vip, rip, exporting, importing):
+    app.add_typer(_group)
 
 
 def main(argv: Sequence[str] | None = None, *, connect: Connect | None = None) -> int:
