@@ -54,3 +54,13 @@ class Place:
     def log(self) -> PurePath:
         """What HAProxy says about itself."""
         return self.haproxy / "haproxy.log"
+
+    @property
+    def probe(self) -> PurePath:
+        """The folder of `ballast-probe`, beside ours: its account must not get into that."""
+        return self.run.with_name(f"{self.run.name}-probe")
+
+    @property
+    def probe_socket(self) -> PurePath:
+        """Where it takes jobs."""
+        return self.probe / "probe.sock"
