@@ -182,11 +182,12 @@ class SocketProbes:
     async def _answers(self, within_s: float) -> bool:
         try:
             async with asyncio.timeout(within_s):
-                while await self._connected() is None:
+                while True:
+                    if await self._connected() is not None:
+                        return True
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
             return False
-        return True
 
     async def _connected(self) -> _Line | None:
         """A line on which the probe has said what it runs."""

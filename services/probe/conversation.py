@@ -60,7 +60,7 @@ class Conversation:
 
     async def secure(self) -> None:
         """Go on under TLS; whose certificate it is does not matter here."""
-        await self._writer.start_tls(tls(verified=False), ssl_shutdown_timeout=1)
+        await self._writer.start_tls(tls(verified=False))
 
     def _took(self, size: int) -> None:
         self._heard = True

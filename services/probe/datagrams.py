@@ -32,7 +32,7 @@ def connected(address: str, port: int) -> Iterator[socket.socket]:
     """A socket for this server alone; raises `OSError`."""
     six = ip_address(address).version == 6
     with socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM) as made:
-        made.setblocking(False)
+        made.settimeout(0)
         if six:
             made.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
         else:

@@ -56,10 +56,10 @@ class _Waiting:
 
 def checksum(data: bytes) -> int:
     """The Internet checksum (RFC 1071) of an even number of bytes."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return 0xFFFF - total
 
 
 class _Family:
@@ -80,7 +80,7 @@ class _Family:
         except PermissionError:
             self._socket = socket.socket(family, socket.SOCK_DGRAM, protocol)
             self._raw = False
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
 
     def _filter(self) -> None:

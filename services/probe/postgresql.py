@@ -55,11 +55,11 @@ def error_words(content: bytes) -> str:
 class Scram:
     """The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding."""
 
-    def __init__(self, password: str, nonce: str = "") -> None:
+    def __init__(self, password: str, *, nonce: str = "", user: str = "") -> None:
         self._password = password.encode()
         self._nonce = nonce or base64.b64encode(secrets.token_bytes(18)).decode()
-        # PostgreSQL takes the name from the startup message
-        self._first = f"n=,r={self._nonce}"
+        # PostgreSQL takes the name from the startup message, and wants none here
+        self._first = f"n={user},r={self._nonce}"
         self._proof = b""
 
     @property

@@ -62,7 +62,8 @@ def answered(data: bytes, asked: bytes, shared: str) -> int | None:
     """The code of the answer to `asked`; None: it is none, or from who lacks the secret."""
     if len(data) < _HEAD.size:
         return None
-    code, number, length, proof = _HEAD.unpack_from(data)
+    code: int = data[0]
+    _, number, length, proof = _HEAD.unpack_from(data)
     _, wanted, _, authenticator = _HEAD.unpack_from(asked)
     if number != wanted or not _HEAD.size <= length <= len(data):
         return None

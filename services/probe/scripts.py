@@ -144,11 +144,16 @@ async def _ended(pid: int, output: int, said: bytearray, name: str) -> int:
         await done
         with suppress(BlockingIOError):  # its last words may lie there still
             said.extend(os.read(output, MOST_BYTES))
-        found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     finally:
         loop.remove_reader(output)
         loop.remove_reader(handle)
         os.close(handle)
+    return _status(pid)
+
+
+def _status(pid: int) -> int:
+    """How one that has ended did so: its status, or the signal's number below zero."""
+    found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     if found is None:
         return 0
     return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
