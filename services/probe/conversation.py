@@ -38,6 +38,7 @@ class Conversation:
             raise self._hung_up() from error
         except asyncio.LimitOverrunError as error:
             raise _endless() from error
+        self._heard = True
         self._took(len(data))
         return data.rstrip(b"\r\n").decode(errors="replace")
 
@@ -45,9 +46,11 @@ class Conversation:
         """So many bytes."""
         self._took(size)  # before they are waited for: a length may be a lie
         try:
-            return await self._reader.readexactly(size)
+            data = await self._reader.readexactly(size)
         except asyncio.IncompleteReadError as error:
             raise self._hung_up() from error
+        self._heard = True
+        return data
 
     async def rest(self, most: int) -> bytes:
         """Everything until the other end hangs up, which may be `most` bytes."""
@@ -63,7 +66,6 @@ class Conversation:
         await self._writer.start_tls(tls(verified=False))
 
     def _took(self, size: int) -> None:
-        self._heard = True
         self._left -= size
         if self._left < 0:
             raise _endless()

@@ -24,6 +24,8 @@ _ERROR = 0xFF
 _FAST, _WHOLE = b"\x03", b"\x04"
 _GOODBYE = b"\x01"
 _MOST_ROUNDS = 8
+_FIXED = struct.Struct("<8sxHBHHB10x")
+"""Of the greeting: nonce, capabilities, character set, status, capabilities, nonce's length."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,12 @@ def greeting(data: bytes) -> Greeting:
         raise _refused(data)
     try:
         at = data.index(b"\0") + 5
-        first, low, _, _, high, size = struct.unpack_from("<8sxHBHHB10x", data, at)
+        first, low, _, _, high, size = _FIXED.unpack_from(data, at)
         if data[0] != 10:
             raise ValueError
     except (struct.error, ValueError, IndexError) as error:
         raise unexpected(data, "MySQL") from error
-    at += 31
+    at += _FIXED.size
     second = data[at : at + max(13, size - 8)]
     plugin = data[at + len(second) :].partition(b"\0")[0].decode(errors="replace")
     return Greeting(low | high << 16, first + second[:12], plugin or NATIVE)
