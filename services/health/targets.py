@@ -100,7 +100,12 @@ class Target(NamedTuple):
         """Stands for the target in files and answers: equal targets have equal names, now and
         after a restart, so that what was known of one is known of it again.
         """
-        return f"{group(self.manner)}/{self.address}_{self.port}"
+        return f"{group(self.manner)}/{self.server}"
+
+    @property
+    def server(self) -> str:
+        """What it is called among those that are looked at in the same manner."""
+        return f"{self.address}_{self.port}"
 
 
 @lru_cache(maxsize=1 << 12)
@@ -154,7 +159,7 @@ def _targets(service: Layer4Service, server: Layer4Server) -> Iterator[Target]:
     check = service.check
     port = port_of(service, server)
     match check.kind:
-        case CheckType.ON | CheckType.OFF:
+        case CheckType.ALWAYS_ON | CheckType.ALWAYS_OFF:
             return
         case CheckType.PING:
             yield Target(_manner(check, Kind.PING), str(server.address), 0)

@@ -31,8 +31,9 @@ class CheckType(StrEnum):
     NEGOTIATE = "negotiate"
     PING = "ping"
     EXTERNAL = "external"
-    ON = "on"
-    OFF = "off"
+    # not `on` and `off`, which YAML takes for yes and no
+    ALWAYS_ON = "always_on"
+    ALWAYS_OFF = "always_off"
 
 
 class CheckProtocol(StrEnum):
@@ -71,7 +72,7 @@ class Layer4Check(Model):
     """How the real servers of a layer 4 service are checked."""
 
     kind: CheckType = Field(default=CheckType.CONNECT, title="Check type")
-    """Connect: is the port open. Negotiate: ask, and judge the answer. On, off: no check."""
+    """Connect: is the port open. Negotiate: ask, and judge the answer. Always on, off: no check."""
 
     protocol: CheckProtocol = Field(default=CheckProtocol.HTTP, title="Check protocol")
     """Negotiate: what is spoken with the server."""
@@ -140,9 +141,9 @@ class Layer4Check(Model):
 
 
 _TLS = {CheckProtocol.HTTPS, CheckProtocol.POP3S, CheckProtocol.IMAPS}
-_HTTP = {CheckProtocol.HTTP, CheckProtocol.HTTPS, CheckProtocol.HTTP_PROXY}
-_ASKING = {*_HTTP, CheckProtocol.SIMPLE_TCP, CheckProtocol.UDP, CheckProtocol.DNS}
-_NAMED = {CheckProtocol.SIP, *_HTTP, *_TLS}
+HTTP = frozenset({CheckProtocol.HTTP, CheckProtocol.HTTPS, CheckProtocol.HTTP_PROXY})
+_ASKING = {*HTTP, CheckProtocol.SIMPLE_TCP, CheckProtocol.UDP, CheckProtocol.DNS}
+_NAMED = {CheckProtocol.SIP, *HTTP, *_TLS}
 _LOGIN = {
     CheckProtocol.POP3,
     CheckProtocol.POP3S,
@@ -157,12 +158,12 @@ _LOGIN = {
 }
 _DATABASE = {CheckProtocol.LDAP, CheckProtocol.MYSQL, CheckProtocol.POSTGRESQL}
 _PASSWORD = _LOGIN | {CheckProtocol.REDIS}
-_EXPECTING = {*_HTTP, CheckProtocol.SIMPLE_TCP, CheckProtocol.UDP, CheckProtocol.DNS}
+_EXPECTING = {*HTTP, CheckProtocol.SIMPLE_TCP, CheckProtocol.UDP, CheckProtocol.DNS}
 
 NEGOTIATED: Mapping[str, frozenset[CheckProtocol]] = {
     "request": frozenset(_ASKING),
     "expect": frozenset(_EXPECTING),
-    "expect_status": frozenset(_HTTP),
+    "expect_status": HTTP,
     "host": frozenset(_NAMED),
     "verify_tls": frozenset(_TLS),
     "login": frozenset(_LOGIN),
@@ -175,7 +176,7 @@ NEGOTIATED: Mapping[str, frozenset[CheckProtocol]] = {
 def uses(check: Layer4Check, field: str) -> bool:
     """Whether the kind of check that is chosen has a use for a field of its own."""
     kind = check.kind
-    looks = kind not in {CheckType.ON, CheckType.OFF}
+    looks = kind not in {CheckType.ALWAYS_ON, CheckType.ALWAYS_OFF}
     match field:
         case "kind" | "feedback" | "quorum_down" | "quorum_up":
             return True

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from services.health.shares import FULL, Shares, weighed
 from services.model import Document, Layer4Service, Local, ServerState
 from services.model import Forwarding as Method
 from services.model.base import Address
@@ -41,12 +42,16 @@ _PROTOCOL = {
 }
 
 
-def ipvs_wanted(document: Document) -> ipvs.IpvsWanted:
-    """The table that `document` asks for; every object must have its id and its mark."""
+def ipvs_wanted(document: Document, shares: Shares = FULL) -> ipvs.IpvsWanted:
+    """The table that `document` and the health of its servers ask for.
+
+    Every object must have its id and its mark. A server that is down stays with weight 0, like
+    one that drains: the kernel forgets who was kept on it (`expire_quiescent_template`).
+    """
     table: dict[ServiceKey, Entry] = {}
     for service in document.cluster.layer4:
         for key in service_keys(service):
-            dests = dict(_dests(service, key, document.local))
+            dests = dict(_dests(service, key, document.local, shares))
             table[key] = Entry(_service(service, key.version), dests)
     return ipvs.IpvsWanted(table=table)
 
@@ -95,14 +100,17 @@ def _service(service: Layer4Service, version: int) -> ipvs.Service:
     )
 
 
-def _dests(service: Layer4Service, key: ServiceKey, local: Local) -> Iterator[tuple[DestKey, Dest]]:
+def _dests(
+    service: Layer4Service, key: ServiceKey, local: Local, shares: Shares
+) -> Iterator[tuple[DestKey, Dest]]:
     method = _FORWARDING[service.forwarding]
     wrapped = _encapsulation(service)
     taking = 0
     for server in service.servers:
         if server.state is ServerState.HALT or not serves(service, server, key):
             continue
-        weight = 0 if server.state is ServerState.DRAIN else server.weight
+        drained = server.state is ServerState.DRAIN
+        weight = 0 if drained else weighed(server.weight, shares.get((service.id, server.id), 100))
         taking += weight
         limits = (server.max_connections, server.min_connections)
         yield dest_key(server, key), Dest(method, weight, *limits, wrapped)

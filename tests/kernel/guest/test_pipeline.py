@@ -24,6 +24,7 @@ from services.render.nft import nft_wanted
 from services.status import services_status
 from services.switch import switched
 from services.wanted import wanted
+from tests.fakes.checks import FakeChecks
 from tests.fakes.files import FakeFiles
 from tests.fakes.haproxy import FakeHaproxy
 from tests.fakes.host import FakeHost
@@ -47,6 +48,10 @@ def drivers() -> Drivers:
         found = files.held.get(str(PLACE.config))
         return found.data if found else None
 
+    def checks() -> bytes | None:
+        found = files.held.get(str(PLACE.checks_config))
+        return found.data if found else None
+
     return Drivers(
         files=files,
         links=FakeLinks(),
@@ -55,6 +60,7 @@ def drivers() -> Drivers:
         sysctls=FakeSysctls(),
         ipvs=KernelIpvs(),
         nft=KernelNft(),
+        checks=FakeChecks(checks, lambda: None),
     )
 
 
