@@ -54,10 +54,13 @@ class Probes(Protocol):
     async def replace(self, jobs: Collection[Job]) -> None:
         """Give it these jobs and no others. Raises `Unreachable`, `Unable`."""
 
-    async def news(self) -> Sequence[Look]:
-        """Wait for results and take them, oldest first of each job; those that are not taken
-        are kept, `KEPT` of a job at most. Waits for ever while it does not run.
+    def heard(self) -> Sequence[Look]:
+        """Take the results that have come since, oldest first of each job; those that are not
+        taken are kept, `KEPT` of a job at most.
         """
+
+    async def news(self) -> Sequence[Look]:
+        """Wait until there are some, and take them; for ever while it does not run."""
 
     async def start(self) -> None:
         """Start it, or adopt the one that runs, and wait until it answers. Raises `Unable`."""
@@ -144,6 +147,10 @@ class SocketProbes:
                 do="Look at `journalctl -u ballast-probe` and at the load of the unit.",
             )
 
+    def heard(self) -> Sequence[Look]:
+        taken, self._news = self._news, {}
+        return [look for looks in taken.values() for look in looks]
+
     async def news(self) -> Sequence[Look]:
         while not self._news:
             self._woken.clear()
@@ -151,8 +158,7 @@ class SocketProbes:
                 await asyncio.sleep(RETRY_S)
             elif not self._news:
                 await self._woken.wait()
-        taken, self._news = self._news, {}
-        return [look for looks in taken.values() for look in looks]
+        return self.heard()
 
     async def start(self) -> None:
         with suppress(OSError):

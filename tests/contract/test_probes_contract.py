@@ -150,6 +150,8 @@ async def results_come_with_their_words(world: World) -> None:
         world.probes.process.look()
     look = await until(world.probes, lambda look: look.name == good.name)
     assert (look.result.ok, look.up) == (True, True)
+    world.probes.heard()
+    assert world.probes.heard() == []
 
 
 @case

@@ -79,6 +79,10 @@ class FakeProbes:
                 known.pop(name)
         self.process.look()
 
+    def heard(self) -> Sequence[Look]:
+        heard, self._heard = self._heard, {}
+        return [look for looks in heard.values() for look in looks]
+
     async def news(self) -> Sequence[Look]:
         while not self._heard:
             self._woken.clear()
@@ -86,8 +90,7 @@ class FakeProbes:
                 self._connect()
             if not self._heard:
                 await self._woken.wait()
-        heard, self._heard = self._heard, {}
-        return [look for looks in heard.values() for look in looks]
+        return self.heard()
 
     async def start(self) -> None:
         if self.process.broken:

@@ -62,7 +62,15 @@ def test_its_own_programs_take_the_files_of_the_overlays(unpacked: Path) -> None
 
 CONFINED = (
     *("ballast-agent", "ballast-haproxy", "ballast-firstboot", "ballast-names"),
-    *("ballast-boot-good", "ballast-slot-copy", "stunnel@", "pound", "heartbeat", "collectd"),
+    *(
+        "ballast-probe",
+        "ballast-boot-good",
+        "ballast-slot-copy",
+        "stunnel@",
+        "pound",
+        "heartbeat",
+        "collectd",
+    ),
 )
 
 
