@@ -25,9 +25,12 @@ from tests.tree import ROOT
 LIB = ROOT / "overlays" / "services" / "usr" / "lib"
 UNITS = LIB / "systemd" / "system"
 OURS = sorted(path.name for path in UNITS.glob("ballast-*.service"))
-BY_THE_AGENT = {"ballast-haproxy.service", "ballast-checks.service"}
-OF_OURSELVES = [unit for unit in OURS if unit not in BY_THE_AGENT]
+STATE = "/data/ballast"
+HAPROXIES = {"ballast-haproxy.service", "ballast-checks.service"}
+OF_OURSELVES = [unit for unit in OURS if unit not in HAPROXIES]
 OTHERS = sorted(path.name for path in UNITS.glob("*.service.d"))
+
+STARTED_BY_THE_AGENT = {*HAPROXIES, "ballast-probe.service"}
 
 MOST_EXPOSED = 3.5
 """Of 10, as `systemd-analyze security` counts; Debian's own units are at 9 and more."""
@@ -89,7 +92,7 @@ def test_what_a_unit_starts_is_a_program_of_the_project(unit: str) -> None:
     assert f"ballast-{name}" in project["scripts"]
 
 
-@pytest.mark.parametrize("unit", OF_OURSELVES)
+@pytest.mark.parametrize("unit", [unit for unit in OURS if unit not in STARTED_BY_THE_AGENT])
 def test_it_starts_at_boot(unit: str) -> None:
     [preset] = (LIB / "systemd" / "system-preset").glob("*.preset")
     assert f"enable {unit}" in lines(preset)
@@ -119,6 +122,20 @@ def test_the_checks_are_started_by_the_agent_alone_with_the_agents_paths() -> No
     assert values("ballast-checks.service", "ReadWritePaths") == [str(place.checks)]
     assert values("ballast-checks.service", "LimitNOFILE") == [str(FD_LIMIT)]
     assert values("ballast-checks.service", "WantedBy") == []
+
+
+def test_the_probe_is_started_by_the_agent_alone_where_the_agent_looks_for_it() -> None:
+    unit, place = "ballast-probe.service", Place()
+    [command] = values(unit, "ExecStart")
+    _, _, socket_path, _, scripts = command.split()
+    assert socket_path == str(place.probe_socket)
+    assert values(unit, "BindReadOnlyPaths") == [f"{STATE}/scripts:{scripts}"]
+    assert values(unit, "WantedBy") == []
+    [user] = values(unit, "User")
+    assert user in {account.name for account in recipe.SYSTEM}
+    [made] = (LIB / "tmpfiles.d").glob("*.conf")
+    assert f"d {place.probe} 1770 root {user} -" in lines(made)
+    assert "ballast" not in next(each for each in recipe.SYSTEM if each.name == user).groups
 
 
 def test_the_first_boot_is_looked_for_by_what_it_makes() -> None:
