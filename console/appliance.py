@@ -29,7 +29,12 @@ from services.api import (
     System,
     WhoAmI,
 )
-from services.api_reports import ConnectionQuery, Connections, Layer4Report
+from services.api_reports import (
+    CheckResults,
+    ConnectionQuery,
+    Connections,
+    Layer4Report,
+)
 
 
 class Appliance(Protocol):
@@ -97,6 +102,9 @@ class Appliance(Protocol):
 
     async def power(self, request: PowerRequest) -> PowerRequest:
         """Restart or shut down the machine; answers when that has begun."""
+
+    async def check_results(self, service: int, server: int) -> CheckResults:
+        """What the last looks at a layer 4 server found."""
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""

@@ -37,7 +37,12 @@ from services.api import (
     System,
     WhoAmI,
 )
-from services.api_reports import ConnectionQuery, Connections, Layer4Report
+from services.api_reports import (
+    CheckResults,
+    ConnectionQuery,
+    Connections,
+    Layer4Report,
+)
 
 DEFAULT_SOCKET = Path("/run/ballast/agent.sock")
 
@@ -164,6 +169,10 @@ class Client:
     async def power(self, request: PowerRequest) -> PowerRequest:
         """Restart or shut down the machine; answers when that has begun."""
         return await self._send("POST", "/power", request, PowerRequest)
+
+    async def check_results(self, service: int, server: int) -> CheckResults:
+        """What the last looks at a layer 4 server found; permanent ids."""
+        return await self._get(f"/layer4/{service}/{server}/checks", CheckResults)
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""

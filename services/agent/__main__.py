@@ -138,6 +138,7 @@ async def serve(
         Parts(
             appliance,
             observer,
+            book,
             drafts,
             journal,
             store,

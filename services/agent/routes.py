@@ -23,6 +23,7 @@ from starlette.requests import ClientDisconnect
 from services.agent.appliance import Appliance
 from services.agent.doctor import Doctor
 from services.agent.drafts import Draft, Drafts, draft_key
+from services.agent.health import HealthBook
 from services.agent.journal import Journal
 from services.agent.observer import Observer
 from services.agent.peer import SCOPE_KEY, Peer
@@ -108,6 +109,7 @@ class Parts:
 
     appliance: Appliance
     observer: Observer
+    book: HealthBook
     drafts: Drafts
     journal: Journal
     store: Store
@@ -216,6 +218,11 @@ def _looking(parts: Parts) -> APIRouter:
 
 def _reporting(parts: Parts) -> APIRouter:
     app = APIRouter()
+
+    @app.get("/layer4/{service}/{server}/checks")
+    async def checks(service: Number, server: Number, who: Asking) -> Response:
+        who.require(*LOOK)
+        return _json(parts.book.results((service, server)))
 
     @app.get("/layer4")
     async def layer4(who: Asking) -> Response:

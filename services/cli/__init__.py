@@ -70,6 +70,7 @@ def _root(
 for _verb in (
     show.status,
     reports.connections,
+    reports.checks,
     show.show,
     offline.check,
     change.plan,

@@ -50,7 +50,13 @@ from services.api import (
     UnitStatus,
     WhoAmI,
 )
-from services.api_reports import ConnectionQuery, Connections, Layer4Report
+from services.api_reports import (
+    CheckResult,
+    CheckResults,
+    ConnectionQuery,
+    Connections,
+    Layer4Report,
+)
 from services.check import check
 from services.difference import difference
 from services.doctor.asked import Observed
@@ -130,6 +136,8 @@ class ScriptedAppliance:
         """Of the change that waits to be confirmed: pending again if nobody does."""
         self._base = 1
         self._journal: list[JournalEntry] = []
+        self.checked: dict[tuple[int, int], tuple[CheckResult, ...]] = {}
+        """The last results of checks, by the ids of service and server."""
         self._window: tuple[Document, float, str, str] | None = None
         self._random = random.Random(20)
         self._commit(self.running, who="agent", why="first start")
@@ -216,6 +224,16 @@ class ScriptedAppliance:
         sound = view.document is not None and not view.problems
         plan = self._plan(self._with_ids(view.document)) if view.document and sound else None
         return ReviewView(draft=view, plan=plan)
+
+    async def check_results(self, service: int, server: int) -> CheckResults:
+        self._reached()
+        key = (service, server)
+        names = server_names(self.running)
+        if key not in names or key not in self.checked:
+            raise NotFound("There is no such layer 4 server.", do="Look at what runs now.")
+        results = self.checked[key]
+        reason = "" if not results or results[0].ok else results[0].words
+        return CheckResults(label=names[key], reason=reason, results=results)
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         self._reached()
