@@ -63,6 +63,7 @@ from services.errors import (
 from services.identity import with_ids
 from services.layer4_flows import Counted, layer4_report
 from services.model import Document, ServerState, real_servers, server_names
+from services.render.ipvs import ipvs_wanted
 from services.status import services_status
 from services.switch import reason, switched
 from tests.fakes.ipvs_conn import FakeConnections
@@ -212,7 +213,8 @@ class ScriptedAppliance:
 
     async def layer4(self) -> Layer4Report:
         self._allowed(AccessRole.OPERATOR, AccessRole.VIEWER)
-        return layer4_report(self.running, self.counted, at=self.clock())
+        table = ipvs_wanted(self.running).table
+        return layer4_report(self.running, table, self.counted, at=self.clock())
 
     async def current_connections(self, query: ConnectionQuery) -> Connections:
         self._allowed(AccessRole.OPERATOR, AccessRole.VIEWER)
