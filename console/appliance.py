@@ -13,6 +13,7 @@ from services.api import (
     AddressProbe,
     Applied,
     ApplyRequest,
+    DoctorReport,
     DraftApply,
     DraftView,
     Edit,
@@ -23,10 +24,17 @@ from services.api import (
     ReviewView,
     Revision,
     RevisionInfo,
+    SetupView,
     Status,
+    System,
     WhoAmI,
 )
-from services.api_reports import ConnectionQuery, Connections, Layer4Report
+from services.api_reports import (
+    CheckResults,
+    ConnectionQuery,
+    Connections,
+    Layer4Report,
+)
 
 
 class Appliance(Protocol):
@@ -86,8 +94,17 @@ class Appliance(Protocol):
     async def probe_address(self, interface: str, address: str) -> AddressProbe:
         """Ask the wire of a card whether somebody has the address already."""
 
+    async def server_setup(self, service: int, server: int, system: System) -> SetupView:
+        """What to do on a real server of a layer 4 service."""
+
+    async def examine(self, service: int | None = None) -> DoctorReport:
+        """Have the doctor examine a service, or all."""
+
     async def power(self, request: PowerRequest) -> PowerRequest:
         """Restart or shut down the machine; answers when that has begun."""
+
+    async def check_results(self, service: int, server: int) -> CheckResults:
+        """What the last looks at a layer 4 server found."""
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""

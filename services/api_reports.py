@@ -31,6 +31,30 @@ class Order(StrEnum):
 Words = Annotated[str, Field(max_length=200)]
 
 
+class CheckResult(Wire):
+    """What one look at a layer 4 server found; equal ones in a row are one, the newest."""
+
+    at: float
+    """Seconds since 1970."""
+    check: str
+    """What was looked at: `connect`, `http`, with the port."""
+    ok: bool
+    words: str
+    """Why it failed, e.g. "connection refused"; of a good one mostly empty."""
+    ms: int | None = None
+
+
+class CheckResults(Wire):
+    """The last results of everything that is looked at for one server."""
+
+    label: str
+    """Service and server: `web/web1`."""
+    reason: str
+    """Why it stands as it does; empty: it is healthy."""
+    results: tuple[CheckResult, ...]
+    """The newest first."""
+
+
 class ConnectionQuery(Wire):
     """Which connections to show; an empty filter lets everything through."""
 

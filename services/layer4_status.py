@@ -7,19 +7,23 @@ from collections.abc import Iterable
 
 from services.api import Health, ServerStatus, ServiceStatus
 from services.drivers.sample import Sample
+from services.health.shares import Standing
 from services.layer4_flows import Carried, Counted, of_server, of_service, shown_ports
 from services.model import Layer4Server, Layer4Service
 from services.plan.ipvs import ServiceKey
 from services.render.ipvs import serves, service_keys
 from services.status_words import service_health, taken_out
 
-UNCHECKED = "not checked: this version has no health checks of layer 4 servers"
+UNKNOWN = Standing(up=True, reason="not checked yet", checked=False)
 
 
 def layer4_status(service: Layer4Service, now: Sample) -> ServiceStatus:
     """One service."""
     keys, counted = service_keys(service), now.layer4 or {}
-    servers = tuple(_server(service, keys, server, counted) for server in service.servers)
+    servers = tuple(
+        _server(service, keys, server, counted, now.standings.get((service.id, server.id), UNKNOWN))
+        for server in service.servers
+    )
     found = of_service(keys, counted)
     trouble = "the kernel has no IPVS, or does not answer" if now.layer4 is None else ""
     health, reason = service_health(servers, trouble=trouble)
@@ -44,10 +48,11 @@ def _server(
     keys: Iterable[ServiceKey],
     server: Layer4Server,
     counted: Counted,
+    stands: Standing,
 ) -> ServerStatus:
     mine = [key for key in keys if serves(service, server, key)]
     found = of_server(server, mine, counted)
-    health, reason = _health(server, found)
+    health, reason = _health(server, found, stands)
     return ServerStatus(
         id=server.id,
         label=server.label,
@@ -62,14 +67,14 @@ def _server(
         sessions_total=found.counters.connections,
         sessions_per_s=found.counters.connections_per_s,
         bytes_per_s=found.octets_per_s,
-        check_ms=None,
-        since_s=0,
+        check_ms=stands.check_ms,
+        since_s=int(stands.since_s or 0),
     )
 
 
-def _health(server: Layer4Server, found: Carried) -> tuple[Health, str]:
+def _health(server: Layer4Server, found: Carried, stands: Standing) -> tuple[Health, str]:
     if (out := taken_out(server.state)) is not None:
         return out
     if not found.there:
         return Health.DOWN, "the kernel does not have it yet"
-    return Health.UP, UNCHECKED
+    return (Health.UP if stands.up else Health.DOWN), stands.reason

@@ -21,11 +21,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect
 
 from services.agent.appliance import Appliance
+from services.agent.doctor import Doctor
 from services.agent.drafts import Draft, Drafts, draft_key
+from services.agent.health import HealthBook
 from services.agent.journal import Journal
 from services.agent.observer import Observer
 from services.agent.peer import SCOPE_KEY, Peer
 from services.agent.reports import current_connections
+from services.agent.setup import setup_view
 from services.api import (
     AccessRole,
     AddressProbe,
@@ -42,6 +45,7 @@ from services.api import (
     ReviewView,
     Revision,
     RevisionInfo,
+    System,
     WhoAmI,
 )
 from services.api_reports import ConnectionQuery
@@ -94,6 +98,8 @@ def peer(request: Request) -> Peer:
 
 Asking = Annotated[Peer, Depends(peer)]
 Number = Annotated[int, Path(ge=0, le=MOST_REVISION)]
+Key = Annotated[int, Query(ge=0, le=2**31)]
+SomeKey = Annotated[int | None, Query(ge=0, le=2**31)]
 Earlier = Annotated[int | None, Query(ge=0, le=MOST_REVISION)]
 
 
@@ -103,12 +109,14 @@ class Parts:
 
     appliance: Appliance
     observer: Observer
+    book: HealthBook
     drafts: Drafts
     journal: Journal
     store: Store
     power: Power
     links: Links
     connections: ConnectionTable
+    doctor: Doctor
 
     def draft(self, request: Request, who: Peer) -> Draft:
         """The draft of the console that asks."""
@@ -193,6 +201,13 @@ def _looking(parts: Parts) -> APIRouter:
         wish = await _body(request, ApplyRequest)
         return _json(await parts.appliance.planned(wish.document))
 
+    @app.get("/setup")
+    async def setup(
+        service: Key, server: Key, who: Asking, system: System = System.LINUX
+    ) -> Response:
+        who.require(*LOOK)
+        return _json(setup_view(parts.appliance.running.document, (service, server), system))
+
     @app.get("/journal")
     async def entries(who: Asking, limit: int = 100) -> Response:
         who.require(*LOOK)
@@ -203,6 +218,11 @@ def _looking(parts: Parts) -> APIRouter:
 
 def _reporting(parts: Parts) -> APIRouter:
     app = APIRouter()
+
+    @app.get("/layer4/{service}/{server}/checks")
+    async def checks(service: Number, server: Number, who: Asking) -> Response:
+        who.require(*LOOK)
+        return _json(parts.book.results((service, server)))
 
     @app.get("/layer4")
     async def layer4(who: Asking) -> Response:
@@ -269,6 +289,11 @@ def _changing(parts: Parts) -> APIRouter:
                 interface=interface, address=bare, carrier=found.carrier, owner=found.owner
             )
         )
+
+    @app.post("/doctor")
+    async def examine(who: Asking, service: SomeKey = None) -> Response:
+        who.require(*SWITCH)
+        return _json(await parts.doctor.examine(service))
 
     @app.post("/power")
     async def power(request: Request, who: Asking) -> Response:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.api_reports import DEEPEST, MOST_ROWS, ConnectionQuery, Order
-from services.cli.common import Json
+from services.cli.common import Json, Rip, Vip
 from services.cli.door import door
-from services.cli.names import complete_layer4_vip
-from services.cli.output import as_json, data, rate, say, table
+from services.cli.names import complete_layer4_vip, server_named, service_named
+from services.cli.output import as_json, clock, data, rate, say, table
 
 if TYPE_CHECKING:
-    from services.api_reports import Connections, Flow, Layer4Report
+    from services import client as asked
+    from services.api_reports import CheckResults, Connections, Flow, Layer4Report
 
 Client = Annotated[
     str, typer.Option("--client", help="Only this client, or network.", metavar="ADDRESS")
@@ -178,3 +179,31 @@ def _figures(flow: Flow) -> tuple[object, ...]:
         rate(flow.bytes_in_per_s),
         rate(flow.bytes_out_per_s),
     )
+
+
+def checks(context: typer.Context, vip: Vip, rip: Rip, *, json: Json = False) -> None:
+    """Show what the last checks of a layer 4 server found, newest first."""
+
+    async def ask(client: asked.Client) -> CheckResults:
+        document = (await client.document()).document
+        service = service_named(document, vip)
+        return await client.check_results(service.id, server_named(service, rip).id)
+
+    told = door(context).ask(ask)
+    if json:
+        data(as_json(told))
+        return
+    rows = [
+        (
+            clock(result.at),
+            result.check,
+            "ok" if result.ok else "failed",
+            "" if result.ms is None else f"{result.ms} ms",
+            result.words,
+        )
+        for result in told.results
+    ]
+    if rows:
+        data(table(("AT", "CHECK", "RESULT", "TOOK", "WHY"), rows))
+    else:
+        say(f"Nobody has looked at {told.label} yet.")

@@ -156,21 +156,17 @@ def _services(seen: Status) -> str:
 def journal(context: typer.Context, *, limit: Number = 100, json: Json = False) -> None:
     """Show what happened, newest first."""
     lines = door(context).ask(lambda client: client.journal(limit))
-    if json:
-        data(as_json(lines))
-        return
-    rows = [(clock(line.at), line.who, line.what) for line in lines]
-    listing(rows, ("WHEN", "WHO", "WHAT"), empty="The journal is empty.")
+    rows = ((clock(line.at), line.who, line.what) for line in lines)
+    heads = ("WHEN", "WHO", "WHAT")
+    listing(rows, heads, empty="The journal is empty.", json=lines if json else None)
 
 
 def revisions(context: typer.Context, *, json: Json = False) -> None:
     """Show the revisions kept, newest first."""
     kept = door(context).ask(lambda client: client.revisions())
-    if json:
-        data(as_json(kept))
-        return
-    rows = [(each.number, clock(each.at), each.who, each.why) for each in kept]
-    listing(rows, ("REV", "WHEN", "WHO", "WHY"), empty="No revision is kept yet.")
+    rows = ((each.number, clock(each.at), each.who, each.why) for each in kept)
+    heads = ("REV", "WHEN", "WHO", "WHY")
+    listing(rows, heads, empty="No revision is kept yet.", json=kept if json else None)
 
 
 def diff(

@@ -27,6 +27,7 @@ from services.api import (
     PowerAction,
     PowerRequest,
     Status,
+    System,
 )
 from services.api_reports import ConnectionQuery
 from services.draft import objects
@@ -521,3 +522,18 @@ async def test_the_journal_tells_what_was_done_newest_first(appliance: Appliance
     assert "the last one" in entries[0].what
     assert any("drain web/web1" in entry.what for entry in entries)
     assert len(await appliance.journal(1)) == 1
+
+
+async def test_the_doctor_examines_one_service_or_all(appliance: Appliance) -> None:
+    for service in (None, 71):
+        report = await appliance.examine(service)
+        assert {finding.service for finding in report.findings} == {"web"}
+    with pytest.raises(NotFound):
+        await appliance.examine(72)
+
+
+async def test_servers_of_layer_7_have_no_set_up(appliance: Appliance) -> None:
+    with pytest.raises(NotFound, match="No layer 4 service"):
+        await appliance.server_setup(71, 711, System.LINUX)
+    with pytest.raises(NotFound, match="no such real server"):
+        await appliance.server_setup(71, 9, System.LINUX)

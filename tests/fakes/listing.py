@@ -23,6 +23,7 @@ from services.drivers.ipvs_conn import KernelConnections
 from services.model import Document
 from services.render import Place
 from services.store import Store
+from tests.fakes.checks import fake_checks
 from tests.fakes.files import FakeFiles
 from tests.fakes.haproxy import FakeHaproxy
 from tests.fakes.host import FakeHost
@@ -122,6 +123,7 @@ def _drivers(_: agent.Settings, place: Place) -> Drivers:
         sysctls=FakeSysctls(),
         ipvs=FakeIpvs(),
         nft=_NoRules(),
+        checks=fake_checks(files, place),
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from services.agent import observer
 from services.agent.appliance import Appliance, Running
+from services.agent.health import HealthBook
 from services.agent.observer import Observer
 from services.apply import Drivers
 from services.drivers.ipvs import Statistics
@@ -78,10 +79,11 @@ async def on(monkeypatch: pytest.MonkeyPatch) -> Stage:
     ipvs = Slow()
     doors = SimpleNamespace(haproxy=FakeHaproxy(lambda: None), links=FakeLinks(), ipvs=ipvs)
     appliance = SimpleNamespace(running=None, notices={}, confirm_status=lambda: None)
+    book = cast("HealthBook", SimpleNamespace(standings={}))
     stage = Stage(
         ipvs,
         appliance,
-        Observer(cast("Appliance", appliance), cast("Drivers", doors), version="1"),
+        Observer(cast("Appliance", appliance), cast("Drivers", doors), book, version="1"),
     )
     await stage.runs(running(1))
     return stage
