@@ -82,6 +82,7 @@ from services.render.ipvs import ipvs_wanted
 from services.status import services_status
 from services.switch import reason, switched
 from tests.fakes.ipvs_conn import FakeConnections
+from tests.fakes.structure import structure
 
 ServerKey = tuple[int, int]
 
@@ -447,7 +448,7 @@ class ScriptedAppliance:
             yield PlannedChange(what=f"bring address {address} up", effect=Effect.NONE)
         for address in sorted(had - gets):
             yield PlannedChange(what=f"take address {address} down", effect=Effect.NONE)
-        if _structure(old) != _structure(new):
+        if structure(old) != structure(new):
             dropped = self._dropped(old, new)
             yield PlannedChange(
                 what="reload HAProxy",
@@ -588,16 +589,6 @@ class ScriptedAppliance:
             services=services,
             layer4=self.counted,
         )
-
-
-def _structure(document: Document) -> object:
-    """Everything but what a running HAProxy can be told without a reload."""
-    tree = document.cluster.model_dump(mode="json")
-    for service in tree["layer7"]:
-        for server in service["servers"]:
-            del server["state"], server["weight"], server["comment"]
-        del service["comment"]
-    return tree
 
 
 def _problem_views(problems: Iterable[Problem]) -> tuple[ProblemView, ...]:
