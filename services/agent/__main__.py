@@ -28,6 +28,7 @@ from services.agent.loop import keep
 from services.agent.observer import Observer
 from services.agent.peer import PeerProtocol
 from services.agent.routes import Parts, application
+from services.agent.stored import Stored
 from services.agent.window import WindowFile
 from services.apply import Drivers
 from services.drivers import notify
@@ -115,6 +116,7 @@ async def serve(
     journal = Journal(settings.state / "journal.jsonl")
     drafts = Drafts(settings.state / "drafts")
     store = Store(settings.state / "revisions")
+    stored = Stored(settings.state)
     appliance = Appliance(
         store=store,
         drivers=drivers,
@@ -122,6 +124,7 @@ async def serve(
         journal=journal,
         drafts=drafts,
         window_file=WindowFile(settings.state / "pending.json"),
+        stored=stored,
     )
     if damage := tail(settings.damage):
         appliance.notices["data"] = damage
@@ -129,7 +132,9 @@ async def serve(
     book = HealthBook(appliance, drivers.checks, journal)
     observer = Observer(appliance, drivers, book, version=version)
     power = SystemdPower() if settings.units == "systemd" else NoPower()
-    app = application(Parts(appliance, observer, drafts, journal, store, power, drivers.links))
+    app = application(
+        Parts(appliance, observer, drafts, journal, store, power, drivers.links, stored)
+    )
     server = uvicorn.Server(
         uvicorn.Config(
             app,

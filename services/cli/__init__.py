@@ -21,6 +21,7 @@ from services.cli import change, offline, show, switches
 from services.cli.door import Connect, Door
 from services.cli.output import complain, data, say
 from services.cli.rip import rip
+from services.cli.stored import script, secret
 from services.cli.vip import vip
 from services.errors import ApplianceError
 
@@ -84,6 +85,8 @@ for _verb in (
     app.command(_verb.__name__)(_verb)
 app.add_typer(vip)
 app.add_typer(rip)
+app.add_typer(secret)
+app.add_typer(script)
 
 
 def main(argv: Sequence[str] | None = None, *, connect: Connect | None = None) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import random
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -40,6 +41,8 @@ from services.api import (
     RevisionInfo,
     ServiceStatus,
     Status,
+    StoredFile,
+    StoredKind,
     UnitStatus,
     WhoAmI,
 )
@@ -101,6 +104,10 @@ class ScriptedAppliance:
     """Accounts with the guide's password."""
     links: frozenset[str] = frozenset({"eth0", "eth1"})
     """Cards with a cable in them."""
+    files: dict[StoredKind, dict[str, str]] = field(
+        default_factory=lambda: {kind: {} for kind in StoredKind}
+    )
+    """Secrets and scripts by name."""
     calls: list[str] = field(default_factory=list)
     """Names of the calls that changed something, in order."""
 
@@ -305,6 +312,37 @@ class ScriptedAppliance:
             raise Unable("This machine is not its own.", do="Switch the machine itself.")
         self.powered.append(request)
         return request
+
+    async def stored(self, kind: StoredKind) -> tuple[StoredFile, ...]:
+        self._reached()
+        return tuple(StoredFile(name=name, size=size) for name, size in self._sizes(kind))
+
+    def _sizes(self, kind: StoredKind) -> list[tuple[str, int]]:
+        hidden = kind is StoredKind.SECRET
+        return [
+            (name, 0 if hidden else len(text)) for name, text in sorted(self.files[kind].items())
+        ]
+
+    async def store(self, kind: StoredKind, name: str, text: str) -> StoredFile:
+        self._changing("store")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name):
+            raise Refused("That is no name of a stored file.", do="Use letters and digits.")
+        if not (text.startswith("#!/") if kind is StoredKind.SCRIPT else text):
+            raise Refused(f"The {kind.value} {name} will not do.", do="Give another text.")
+        self.files[kind][name] = text
+        self._note(self.user, f"stored the {kind.value} {name}")
+        return StoredFile(name=name)
+
+    async def forget(self, kind: StoredKind, name: str) -> StoredFile:
+        self._changing("forget")
+        if name not in self.files[kind]:
+            raise NotFound(f"There is no {kind.value} {name}.", do="Name another.")
+        field_name = "password" if kind is StoredKind.SECRET else "script"
+        if any(getattr(each.check, field_name) == name for each in self.running.cluster.layer4):
+            raise Refused(f"The {kind.value} {name} is needed.", do="Change the checks first.")
+        del self.files[kind][name]
+        self._note(self.user, f"deleted the {kind.value} {name}")
+        return StoredFile(name=name)
 
     # -- what a test does to it ---------------------------------------------------------------
 
