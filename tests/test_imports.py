@@ -22,7 +22,7 @@ from tests.tree import ROOT, module, python_files
 PRODUCT = ("console", "services", "image")
 PURE = (
     *("services.model", "services.check", "services.render", "services.plan"),
-    "services.health",
+    *("services.exchange", "services.health"),
 )
 
 DOORS: dict[str, tuple[str, ...]] = {

@@ -18,6 +18,7 @@ from functools import cache
 
 from services import draft as drafting
 from services.agent.drafts import Draft, Drafts
+from services.agent.first_look import FirstLook
 from services.agent.journal import Journal
 from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
@@ -84,6 +85,7 @@ class Appliance:
     ) -> None:
         self._store = store
         self._drivers = drivers
+        self._first_look = FirstLook(drivers.ipvs)
         self._place = place
         self._journal = journal
         self._drafts = drafts
@@ -289,7 +291,8 @@ class Appliance:
                 return
             self._shares = shares
             layer4 = ipvs_wanted(document, shares)
-            changes = plan_ipvs(layer4, IpvsSeen(table=running.wanted.ipvs.table))
+            weights = replace(layer4, timeouts=None)
+            changes = plan_ipvs(weights, IpvsSeen(table=running.wanted.ipvs.table))
             self.running = replace(running, wanted=replace(running.wanted, ipvs=layer4))
             if changes:
                 await self._drivers.ipvs.write(changes)
@@ -324,7 +327,7 @@ class Appliance:
         if self._lock.locked() or (self.window is not None and self.window.seconds_left() <= 0):
             return False
         try:
-            seen = await look(self._drivers, running.wanted)
+            seen = await look(self._drivers, running.wanted, layer4=self._first_look.seen)
         except ApplianceError:
             return False
         return not plan(running.wanted, seen) and self.running is running

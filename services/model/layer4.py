@@ -55,6 +55,14 @@ class Tunnel(StrEnum):
     GRE = "gre"
 
 
+class TunnelChecksum(StrEnum):
+    """Whether wrapped packets have a checksum of their own."""
+
+    NONE = "none"
+    FULL = "full"
+    REMOTE = "remote"
+
+
 class Scheduler(StrEnum):
     """How the next connection's server is chosen."""
 
@@ -71,6 +79,10 @@ class Scheduler(StrEnum):
     OVF = "ovf"
     LBLC = "lblc"
     LBLCR = "lblcr"
+
+
+HASHING = frozenset({Scheduler.SH, Scheduler.MH})
+"""Schedulers that choose by a hash of the client, and know switches for it."""
 
 
 class Layer4Server(Server):
@@ -111,8 +123,17 @@ class Layer4Service(Service):
     tunnel_port: Port = Field(default=6080, title="Tunnel port")
     """GUE only: UDP port on which the servers unwrap."""
 
+    tunnel_checksum: TunnelChecksum = Field(default=TunnelChecksum.NONE, title="Tunnel checksum")
+    """GUE and GRE; remote, GUE only, leaves it to the server's card. The servers must agree."""
+
     scheduler: Scheduler = Field(default=Scheduler.WLC, title="Balance")
     """wlc: weighted least connections; wrr: by weight in turn; sh and mh: by client address."""
+
+    hash_port: bool = Field(default=False, title="Hash the port")
+    """sh and mh: one client's connections spread, since its port counts too."""
+
+    hash_fallback: bool = Field(default=False, title="Hash fallback")
+    """sh and mh: who belongs to a server that takes nothing gets another one, and not none."""
 
     persistence_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
         default=300, title="Persistence timeout"

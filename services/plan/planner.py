@@ -90,6 +90,7 @@ def _links_down(wanted: Wanted, seen: Seen) -> Iterator[Change]:
             # a stopped HAProxy has cut them already
             cut = _clients(key, seen) if wanted.haproxy.running else 0
             serves = wanted.haproxy.running and bool(seen.clients.get(key))
+            serves = serves or key in seen.outside
             yield DropAddress(key=key, floating=floating, drops=cut, serves=serves)
 
 

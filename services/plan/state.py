@@ -109,6 +109,8 @@ class LinksWanted:
     """Default gateway by IP version, 4 or 6."""
     clients: Mapping[AddressKey, frozenset[int]] = field(default_factory=dict)
     """Services whose clients connect to an address, by their ids."""
+    outside: frozenset[AddressKey] = frozenset()
+    """Floating addresses that lead to one real server, past all services."""
     mtu: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -172,3 +174,5 @@ class Seen:
     checks: ChecksSeen = field(default_factory=ChecksSeen)
     clients: Mapping[AddressKey, frozenset[int]] = field(default_factory=dict)
     """`LinksWanted.clients` of the document that runs: who is cut when an address goes."""
+    outside: frozenset[AddressKey] = frozenset()
+    """`LinksWanted.outside` of the document that runs; nobody counts who connects by them."""

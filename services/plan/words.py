@@ -93,7 +93,7 @@ def _settings(change: SetSysctls) -> str:
 def _rules(change: SetRules) -> str:
     if not change.rules:
         return "remove the packet rules of layer 4"
-    return "set the packet rules of layer 4: marks, source addresses"
+    return "set the packet rules of layer 4: marks, NAT"
 
 
 def _server(change: SetServer, name: Naming) -> str:
