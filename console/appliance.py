@@ -26,6 +26,8 @@ from services.api import (
     RevisionInfo,
     SetupView,
     Status,
+    StoredFile,
+    StoredKind,
     System,
     WhoAmI,
 )
@@ -97,6 +99,15 @@ class Appliance(Protocol):
 
     async def power(self, request: PowerRequest) -> PowerRequest:
         """Restart or shut down the machine; answers when that has begun."""
+
+    async def stored(self, kind: StoredKind) -> tuple[StoredFile, ...]:
+        """The stored secrets or scripts of health checks; of secrets only names."""
+
+    async def store(self, kind: StoredKind, name: str, text: str) -> StoredFile:
+        """Store a secret or a script under a name."""
+
+    async def forget(self, kind: StoredKind, name: str) -> StoredFile:
+        """Throw one away that no check needs."""
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""

@@ -10,7 +10,7 @@ that the unit made for itself: a check must not be able to send those to a serve
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,17 +114,7 @@ class Stored:
 
     def missing(self, document: Document) -> Sequence[Problem]:
         """What the document names and nobody has stored."""
-        return [
-            Problem(
-                ("cluster", "layer4", place, "check", FIELDS[kind]),
-                f"{label} is checked with the {kind.value} {name}, which is not stored.",
-                f"Store it: `ballast {_REMEDIES[kind]} {name}`.",
-            )
-            for kind in StoredKind
-            for known in [self.names(kind)]
-            for place, label, name in _named_in(document, kind)
-            if name not in known
-        ]
+        return missing(document, {kind: self.names(kind) for kind in StoredKind})
 
     def require_unused(self, document: Document, kind: StoredKind, name: str) -> None:
         """Raise `Refused` while a check of the document needs it."""
@@ -135,6 +125,20 @@ class Stored:
                 f"The {kind.value} {name} is needed for the checks of {users[0]}{more}.",
                 do="Change these first.",
             )
+
+
+def missing(document: Document, names: Mapping[StoredKind, Collection[str]]) -> Sequence[Problem]:
+    """What the document names and is not among the names."""
+    return [
+        Problem(
+            ("cluster", "layer4", place, "check", FIELDS[kind]),
+            f"{label} is checked with the {kind.value} {name}, which is not stored.",
+            f"Store it: `ballast {_REMEDIES[kind]} {name}`.",
+        )
+        for kind, known in names.items()
+        for place, label, name in _named_in(document, kind)
+        if name not in known
+    ]
 
 
 _REMEDIES = {StoredKind.SECRET: "secret set", StoredKind.SCRIPT: "script add"}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import random
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -47,8 +46,6 @@ from services.api import (
     ServiceStatus,
     SetupView,
     Status,
-    StoredFile,
-    StoredKind,
     System,
     UnitStatus,
     WhoAmI,
@@ -78,6 +75,7 @@ from services.model import Document, ServerState, real_servers, server_names
 from services.status import services_status
 from services.switch import reason, switched
 from tests.fakes.ipvs_conn import FakeConnections
+from tests.fakes.stored import FakeStored, KeepsFiles
 
 ServerKey = tuple[int, int]
 
@@ -89,7 +87,7 @@ def _default_clock() -> float:
 
 
 @dataclass
-class ScriptedAppliance:
+class ScriptedAppliance(KeepsFiles):
     """Keeps state like the real one; a test turns the knobs below to say what happens to it."""
 
     running: Document = field(default_factory=Document)
@@ -119,10 +117,8 @@ class ScriptedAppliance:
     """Accounts with the guide's password."""
     links: frozenset[str] = frozenset({"eth0", "eth1"})
     """Cards with a cable in them."""
-    files: dict[StoredKind, dict[str, str]] = field(
-        default_factory=lambda: {kind: {} for kind in StoredKind}
-    )
-    """Secrets and scripts by name."""
+    files: FakeStored = field(default_factory=FakeStored)
+    """Secrets and scripts."""
     counted: Counted = field(default_factory=dict)
     """What the kernel counts of layer 4."""
     table: FakeConnections = field(default_factory=FakeConnections)
@@ -357,36 +353,8 @@ class ScriptedAppliance:
         self.powered.append(request)
         return request
 
-    async def stored(self, kind: StoredKind) -> tuple[StoredFile, ...]:
-        self._reached()
-        return tuple(StoredFile(name=name, size=size) for name, size in self._sizes(kind))
-
-    def _sizes(self, kind: StoredKind) -> list[tuple[str, int]]:
-        hidden = kind is StoredKind.SECRET
-        return [
-            (name, 0 if hidden else len(text)) for name, text in sorted(self.files[kind].items())
-        ]
-
-    async def store(self, kind: StoredKind, name: str, text: str) -> StoredFile:
-        self._changing("store")
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name):
-            raise Refused("That is no name of a stored file.", do="Use letters and digits.")
-        if not (text.startswith("#!/") if kind is StoredKind.SCRIPT else text):
-            raise Refused(f"The {kind.value} {name} will not do.", do="Give another text.")
-        self.files[kind][name] = text
-        self._note(self.user, f"stored the {kind.value} {name}")
-        return StoredFile(name=name)
-
-    async def forget(self, kind: StoredKind, name: str) -> StoredFile:
-        self._changing("forget")
-        if name not in self.files[kind]:
-            raise NotFound(f"There is no {kind.value} {name}.", do="Name another.")
-        field_name = "password" if kind is StoredKind.SECRET else "script"
-        if any(getattr(each.check, field_name) == name for each in self.running.cluster.layer4):
-            raise Refused(f"The {kind.value} {name} is needed.", do="Change the checks first.")
-        del self.files[kind][name]
-        self._note(self.user, f"deleted the {kind.value} {name}")
-        return StoredFile(name=name)
+    def _problems(self, document: Document) -> list[Problem]:
+        return [*check(document), *self.files.missing(document)]
 
     # -- what a test does to it ---------------------------------------------------------------
 
@@ -423,7 +391,7 @@ class ScriptedAppliance:
 
     def _merged(self) -> drafting.Merged:
         merged = drafting.merge(self.running, self._edits.values())
-        problems = check(merged.document) if merged.document else ()
+        problems = self._problems(merged.document) if merged.document else []
         return drafting.Merged(merged.document, (*merged.problems, *problems), merged.clashes)
 
     def _view(self) -> DraftView:
@@ -438,7 +406,7 @@ class ScriptedAppliance:
         )
 
     def _sound(self, document: Document) -> Document:
-        if problems := check(document):
+        if problems := self._problems(document):
             raise ConfigInvalid(problems)
         return document
 

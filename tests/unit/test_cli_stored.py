@@ -38,7 +38,7 @@ def test_a_secret_comes_from_standard_input_and_is_shown_nowhere(
     ran = ballast("secret", "set", "mail")
     assert (ran.status, ran.out) == (0, "")
     assert "The secret mail is stored." in ran.err
-    assert fake.files[StoredKind.SECRET]["mail"].strip() == "Kn0bel"
+    assert fake.files.texts[StoredKind.SECRET]["mail"].strip() == "Kn0bel"
     told = ballast("secret", "list"), ballast("secret", "list", "--json"), ballast("journal")
     assert told[1].json == ["mail"]
     assert all("mail" in each.out and "Kn0bel" not in each.out + each.err for each in told)
