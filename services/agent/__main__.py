@@ -29,6 +29,7 @@ from services.agent.loop import keep
 from services.agent.observer import Observer
 from services.agent.peer import PeerProtocol
 from services.agent.routes import Parts, application
+from services.agent.stored import Stored
 from services.agent.window import WindowFile
 from services.apply import Drivers
 from services.drivers import notify
@@ -119,6 +120,7 @@ async def serve(
     journal = Journal(settings.state / "journal.jsonl")
     drafts = Drafts(settings.state / "drafts")
     store = Store(settings.state / "revisions")
+    stored = Stored(settings.state)
     appliance = Appliance(
         store=store,
         drivers=drivers,
@@ -126,6 +128,7 @@ async def serve(
         journal=journal,
         drafts=drafts,
         window_file=WindowFile(settings.state / "pending.json"),
+        stored=stored,
     )
     if damage := tail(settings.damage):
         appliance.notices["data"] = damage
@@ -146,6 +149,7 @@ async def serve(
             drivers.links,
             connections or KernelConnections(),
             doctor,
+            stored,
         )
     )
     server = uvicorn.Server(

@@ -16,6 +16,7 @@ from services.agent.appliance import Appliance
 from services.agent.drafts import Drafts
 from services.agent.health import HealthBook
 from services.agent.journal import Journal
+from services.agent.stored import Stored
 from services.agent.window import WindowFile
 from services.apply import Drivers
 from services.drivers.checks import UNIT, HaproxyChecks, checks_unit
@@ -93,6 +94,7 @@ async def looked_after(ipvs: Ipvs, nft: Nft) -> AsyncIterator[World]:
             journal=journal,
             drafts=Drafts(state / "drafts"),
             window_file=WindowFile(state / "pending.json"),
+            stored=Stored(state),
         )
         book = HealthBook(appliance, drivers.checks, journal)
         try:
