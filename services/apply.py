@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from services.drivers.checks import Checks
 from services.drivers.files import Files
 from services.drivers.haproxy import Haproxy
 from services.drivers.host import Host
@@ -36,7 +37,9 @@ from services.plan.changes import (
     SetRules,
     SetServer,
     SetSysctls,
+    StartChecks,
     StartHaproxy,
+    StopChecks,
     StopHaproxy,
     WriteFile,
 )
@@ -61,6 +64,7 @@ class Drivers:
     sysctls: Sysctls
     ipvs: Ipvs
     nft: Nft
+    checks: Checks
 
 
 async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = None) -> Seen:
@@ -70,10 +74,10 @@ async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = Non
     address, so that the plan can count whom it cuts.
     """
     paths = [file.path for file in wanted.files]
-    haproxy, links, (ipvs, rules), hostname, sysctls, files = await asyncio.gather(
+    haproxy, links, (ipvs, rules, checks), hostname, sysctls, files = await asyncio.gather(
         drivers.haproxy.seen(),
         drivers.links.seen(),
-        asyncio.gather(drivers.ipvs.seen(), drivers.nft.seen()),
+        asyncio.gather(drivers.ipvs.seen(), drivers.nft.seen(), drivers.checks.seen()),
         drivers.host.hostname(),
         drivers.sysctls.seen(wanted.sysctls),
         asyncio.gather(*map(drivers.files.read, paths)),
@@ -85,6 +89,7 @@ async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = Non
         sysctls=sysctls,
         ipvs=ipvs,
         rules=rules,
+        checks=checks,
         clients=(running or wanted).links.clients,
         outside=(running or wanted).links.outside,
         files=dict(zip(paths, files, strict=True)),
@@ -192,6 +197,8 @@ async def _prepared(
     async def judged() -> None:
         if new.haproxy.fingerprint != old.haproxy.fingerprint:
             await drivers.haproxy.judge(new.haproxy.config.data)
+        if new.checks.running and new.checks.fingerprint != old.checks.fingerprint:
+            await drivers.checks.judge(new.checks.config.data)
 
     # gathered like this, because a look cut off in the middle leaves answers that nobody reads
     refusal, obstacle, seen = await asyncio.gather(
@@ -284,6 +291,10 @@ async def _single(drivers: Drivers, step: Change) -> None:
             await drivers.haproxy.stop()
         case EndStrays():
             await drivers.haproxy.end_strays()
+        case StartChecks():
+            await drivers.checks.start()
+        case StopChecks():
+            await drivers.checks.stop()
         case SetGateway():
             await drivers.links.set_gateway(step.version, step.address)
         case DropGateway():

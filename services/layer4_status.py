@@ -14,13 +14,14 @@ from services.api import Health, ServerStatus, ServiceStatus
 from services.drivers.ipvs import Statistics
 from services.drivers.ipvs_wire import Counters
 from services.drivers.sample import Sample
+from services.health.shares import Standing
 from services.model import Layer4Server, Layer4Service
 from services.model.layer4 import Protocol
 from services.plan.ipvs import Live, ServiceKey
 from services.render.ipvs import dest_key, serves, service_keys
 from services.status_words import per_s, service_health, taken_out
 
-UNCHECKED = "not checked: this version has no health checks of layer 4 servers"
+UNKNOWN = Standing(up=True, reason="not checked yet", checked=False)
 
 
 class _Sum(NamedTuple):
@@ -64,7 +65,8 @@ def _server(
 ) -> ServerStatus:
     mine = [key for key in keys if serves(service, server, key)]
     found, earlier = _of_server(server, mine, now), _of_server(server, mine, before)
-    health, reason = _health(server, found)
+    stands = now.standings.get((service.id, server.id), UNKNOWN)
+    health, reason = _health(server, found, stands)
     return ServerStatus(
         id=server.id,
         label=server.label,
@@ -79,17 +81,17 @@ def _server(
         sessions_total=found.sessions,
         sessions_per_s=per_s(found.sessions, earlier.sessions, now, before),
         bytes_per_s=per_s(found.octets, earlier.octets, now, before),
-        check_ms=None,
-        since_s=0,
+        check_ms=stands.check_ms,
+        since_s=int(stands.since_s or 0),
     )
 
 
-def _health(server: Layer4Server, found: _Sum) -> tuple[Health, str]:
+def _health(server: Layer4Server, found: _Sum, stands: Standing) -> tuple[Health, str]:
     if (out := taken_out(server.state)) is not None:
         return out
     if not found.there:
         return Health.DOWN, "the kernel does not have it yet"
-    return Health.UP, UNCHECKED
+    return (Health.UP if stands.up else Health.DOWN), stands.reason
 
 
 def _of_service(keys: Iterable[ServiceKey], sample: Sample) -> _Sum:

@@ -1,31 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a document to the whole system it asks for; pure.
 
-wanted = f(document): whoever holds a document and this function needs nothing else to
+wanted = f(document, health): whoever holds these and this function needs nothing else to
 know what every file, address and server must be.
 """
 
 from __future__ import annotations
 
+from services.health.shares import FULL, Shares
 from services.model import Document
 from services.plan.state import AddressKey, LinksWanted, Wanted
 from services.render import Place, haproxy_wanted, system_files
+from services.render.checks import checks_wanted
 from services.render.devices import Devices
 from services.render.ipvs import ipvs_wanted
 from services.render.kernel import kernel_settings
 from services.render.nft import nft_wanted
 
 
-def wanted(document: Document, place: Place) -> Wanted:
-    """The system that `document` asks for, with files where `place` says."""
+def wanted(document: Document, place: Place, shares: Shares = FULL) -> Wanted:
+    """The system that `document` asks for, with files where `place` says.
+
+    `shares`: what health leaves the layer 4 servers of their weights.
+    """
     return Wanted(
         haproxy=haproxy_wanted(document, place),
         links=_links(document),
         files=system_files(document, place),
         hostname=document.local.hostname,
         sysctls=kernel_settings(document),
-        ipvs=ipvs_wanted(document),
+        ipvs=ipvs_wanted(document, shares),
         rules=nft_wanted(document),
+        checks=checks_wanted(document, place),
     )
 
 

@@ -23,8 +23,11 @@ from services.model import (
     Balance,
     Check,
     CheckKind,
+    CheckProtocol,
+    CheckType,
     Cluster,
     Document,
+    Feedback,
     Forwarding,
     Interface,
     Layer4Advanced,
@@ -257,12 +260,34 @@ LAYER4_FIELDS = {
     )
     for version in (4, 6)
 }
+LAYER4_CHECK_FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": st.sampled_from(CheckType),
+        "protocol": st.sampled_from(CheckProtocol),
+        "connects": st.sampled_from([0, 5]),
+        "port": PORTS,
+        "request": st.text("abz09/._~!&()*+,;=:@%?-", max_size=120).map("/{}".format),
+        "expect": st.text("abz 09_.,:;/<>=!?()@%+*&~|-", max_size=127).map(str.strip),
+        "verify_tls": YES,
+        "login": st.sampled_from(["", "check", "cn=check,dc=example"]),
+        "password": st.sampled_from(["", "dir-manager"]),
+        "database": st.sampled_from(["", "dc=example", "shop"]),
+        "feedback": st.sampled_from(Feedback),
+        "timeout_s": st.integers(1, 4),
+        "fall": st.integers(1, 100),
+        "rise": st.integers(1, 100),
+        "slow_start_s": st.sampled_from([0, 60]),
+    },
+).map(lambda fields: {"port": 80, "host": "www.example.com", "script": "mine", **fields})
+"""Checks of layer 4 that are valid on their own; a mark needs a port, a proxy a site."""
 
 
 def layer4_services() -> SearchStrategy[Layer4Service]:
     """One layer 4 service with its servers; valid on its own in a document."""
 
-    def made(fields: dict[str, Any]) -> Layer4Service:
+    def made(given: tuple[dict[str, Any], dict[str, Any]]) -> Layer4Service:
+        fields = {**given[0], "check": given[1]}
         if "fallback_address" not in fields:  # the built-in page has its own
             fields = {name: value for name, value in fields.items() if name != "fallback_port"}
         if fields.get("scheduler") not in HASHING:
@@ -283,7 +308,8 @@ def layer4_services() -> SearchStrategy[Layer4Service]:
             }
         )
 
-    return st.one_of(LAYER4_FIELDS[4], LAYER4_FIELDS[6]).map(made)
+    fields = st.one_of(LAYER4_FIELDS[4], LAYER4_FIELDS[6])
+    return st.tuples(fields, LAYER4_CHECK_FIELDS).map(made)
 
 
 CARDS: list[InterfaceName] = ["eth0", "eth1", "eth2", "eth3"]
@@ -402,7 +428,7 @@ ADVANCED = st.builds(
     tcp_timeout_s=st.integers(1, 604_800),
     tcp_fin_timeout_s=st.integers(1, 604_800),
     udp_timeout_s=st.integers(1, 604_800),
-    release_persistent=YES,
+    quiescent=YES,
     one_arm_nat=YES,
 )
 
@@ -412,7 +438,12 @@ def whole_documents(draw: DrawFn) -> Document:
     """Auto-NAT, if at all, by a card with an address."""
     local = draw(local_halves())
     cards = [card.name for card in local.interfaces if card.addresses]
-    advanced = draw(ADVANCED).model_copy(update={"auto_nat": draw(st.sampled_from([None, *cards]))})
+    advanced = draw(ADVANCED)
+    chosen = {
+        "auto_nat": draw(st.sampled_from([None, *cards])),
+        "release_persistent": advanced.quiescent or draw(YES),
+    }
+    advanced = advanced.model_copy(update=chosen)
     cluster = draw(SERVICE_LISTS).model_copy(
         update={"nat": draw(NAT_LISTS), "layer4_advanced": advanced}
     )

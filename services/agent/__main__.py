@@ -22,6 +22,7 @@ import uvicorn
 
 from services.agent.appliance import Appliance
 from services.agent.drafts import Drafts
+from services.agent.health import HealthBook
 from services.agent.journal import Journal
 from services.agent.loop import keep
 from services.agent.observer import Observer
@@ -30,6 +31,7 @@ from services.agent.routes import Parts, application
 from services.agent.window import WindowFile
 from services.apply import Drivers
 from services.drivers import notify
+from services.drivers.checks import HaproxyChecks, checks_unit
 from services.drivers.files import DiskFiles
 from services.drivers.haproxy import MasterHaproxy, haproxy_unit
 from services.drivers.host import KernelHost
@@ -79,20 +81,22 @@ class Settings:
 
 def real_drivers(settings: Settings, place: Place) -> Drivers:
     """The doors to this machine's kernel and daemons."""
+    units = _units(settings, place)
     return Drivers(
         files=DiskFiles(),
         links=KernelLinks(),
-        haproxy=MasterHaproxy(place, _units(settings, place)),
+        haproxy=MasterHaproxy(place, units),
         host=KernelHost(),
         sysctls=KernelSysctls(),
         ipvs=KernelIpvs(),
         nft=KernelNft(),
+        checks=HaproxyChecks(place, units),
     )
 
 
 def _units(settings: Settings, place: Place) -> Units:
     if settings.units == "child":
-        return ChildUnits({"haproxy": haproxy_unit(place)})
+        return ChildUnits({"haproxy": haproxy_unit(place), "checks": checks_unit(place)})
     from services.drivers.systemd import SystemdUnits
 
     return SystemdUnits()
@@ -105,7 +109,8 @@ async def serve(
     """Run the agent until it is told to end; raises `ApplianceError` if it cannot begin."""
     held = _only_one(settings)
     place = Place(run=settings.run, etc=settings.etc, account=_account())
-    Path(place.haproxy).mkdir(mode=0o750, exist_ok=True)
+    for folder in (place.haproxy, place.checks):
+        Path(folder).mkdir(mode=0o750, exist_ok=True)
     drivers = drivers_for(settings, place)
     journal = Journal(settings.state / "journal.jsonl")
     drafts = Drafts(settings.state / "drafts")
@@ -121,7 +126,8 @@ async def serve(
     if damage := tail(settings.damage):
         appliance.notices["data"] = damage
     version = importlib.metadata.version("ballast")
-    observer = Observer(appliance, drivers, version=version)
+    book = HealthBook(appliance, drivers.checks, journal)
+    observer = Observer(appliance, drivers, book, version=version)
     power = SystemdPower() if settings.units == "systemd" else NoPower()
     app = application(Parts(appliance, observer, drafts, journal, store, power, drivers.links))
     server = uvicorn.Server(
@@ -138,16 +144,19 @@ async def serve(
     )
     listening = _listen(settings.socket)
     _calm_collector()
-    loop = asyncio.create_task(keep(appliance))
+    with suppress(ApplianceError):
+        # what the checks know already, before anybody writes a weight
+        await book.look()
+    tasks = [asyncio.create_task(keep(appliance)), asyncio.create_task(book.keep())]
     log.info("serving on %s, revision %d", settings.socket, appliance.running.revision)
     notify.ready(f"Revision {appliance.running.revision}")
     try:
         await server.serve(sockets=[listening])
     finally:
         notify.stopping()
-        loop.cancel()
-        with suppress(asyncio.CancelledError):
-            await loop
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await drivers.links.aclose()
         settings.socket.unlink(missing_ok=True)
         os.close(held)

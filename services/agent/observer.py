@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import psutil
 
 from services.agent.appliance import Appliance
+from services.agent.health import HealthBook
 from services.api import InterfaceStatus, NodeStatus, ServiceStatus, Status, UnitStatus
 from services.apply import Drivers
 from services.drivers.ethtool import CardFacts
@@ -47,8 +48,11 @@ class Machine:
 class Observer:
     """Takes samples and keeps the last two."""
 
-    def __init__(self, appliance: Appliance, drivers: Drivers, *, version: str) -> None:
+    def __init__(
+        self, appliance: Appliance, drivers: Drivers, book: HealthBook, *, version: str
+    ) -> None:
         self._appliance = appliance
+        self._book = book
         self._drivers = drivers
         self._version = version
         self._lock = asyncio.Lock()
@@ -61,7 +65,8 @@ class Observer:
         """Everything the Overview shows."""
         await self._refresh()
         running = self._appliance.running
-        services = services_status(running.document, self._now, self._before)
+        now = replace(self._now, standings=self._book.standings)
+        services = services_status(running.document, now, self._before)
         return Status(at=time.time(), node=self._node(services), services=services)
 
     async def _refresh(self) -> None:

@@ -9,6 +9,7 @@ rounds. Pure, and linear in the size of the document: forms call it at every cha
     ├── network    the unit's own cards, addresses, gateways
     ├── service    inside one service of either layer
     ├── layer4     inside one of layer 4
+    ├── health     its health check
     ├── layer7     inside one of layer 7
     ├── nat        1:1 NAT, and what all layer 4 services share
     └── across     between services: labels, addresses and ports, rings

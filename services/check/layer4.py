@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from services.check.health import health
 from services.check.service import Path, families
 from services.errors import Problem
 from services.model import Forwarding, Layer4Service, Local, Scheduler
@@ -32,6 +33,7 @@ def layer4(path: Path, service: Layer4Service, local: Local) -> Iterator[Problem
     yield from _hashing(path, service)
     yield from _checksum(path, service)
     yield from _fallback(path, service)
+    yield from health(path, service)
     # the kernel knows another family behind a service in tunnels only
     if service.forwarding is not Forwarding.TUN:
         yield from families(path, service)

@@ -9,6 +9,7 @@ a clock.
 from __future__ import annotations
 
 from services.model.base import Model, field_help
+from services.model.checks import CheckProtocol, CheckType, Feedback, Layer4Check
 from services.model.document import (
     LAYERS,
     NAT,
@@ -43,11 +44,15 @@ __all__ = [
     "Balance",
     "Check",
     "CheckKind",
+    "CheckProtocol",
+    "CheckType",
     "Cluster",
     "Document",
+    "Feedback",
     "Forwarding",
     "Interface",
     "Layer4Advanced",
+    "Layer4Check",
     "Layer4Server",
     "Layer4Service",
     "Local",

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from services.model.base import Comment, IPAddress, Port, Ports
+from services.model.checks import Layer4Check
 from services.model.service import PAGE_ADDRESS, PAGE_PORT, Server, Service
 
 OWN_MARKS = 65_536
@@ -152,6 +153,9 @@ class Layer4Service(Service):
 
     fallback_port: Port = Field(default=PAGE_PORT, title="Fallback port")
     """Port of the fallback server; in DR and TUN only the built-in page may have its own."""
+
+    check: Layer4Check = Field(default=Layer4Check(), title="Health check")
+    """How the real servers are checked."""
 
     servers: Annotated[tuple[Layer4Server, ...], Field(max_length=1000)] = Field(
         default=(), title="Real servers"

@@ -69,6 +69,27 @@ class HaproxySeen:
     """Master processes found; more than one means a stray that shares our ports."""
 
 
+@dataclass(frozen=True)
+class ChecksWanted:
+    """The HAProxy that looks after layer 4 servers as it must be."""
+
+    config: File = File("", b"")
+    fingerprint: str = ""
+    """Names all of `config`."""
+    running: bool = False
+    """False while it has nothing to look at."""
+
+
+@dataclass(frozen=True)
+class ChecksSeen:
+    """The HAProxy that looks after layer 4 servers as it is."""
+
+    config: bytes | None = None
+    running: bool = False
+    fingerprint: str = ""
+    """Of the file it has loaded."""
+
+
 @dataclass(frozen=True, order=True)
 class AddressKey:
     """An address on a device."""
@@ -132,6 +153,7 @@ class Wanted:
     ipvs: IpvsWanted = field(default_factory=IpvsWanted)
     rules: str = ""
     """Our nftables rules; empty: no table."""
+    checks: ChecksWanted = field(default_factory=ChecksWanted)
 
 
 @dataclass(frozen=True)
@@ -149,6 +171,7 @@ class Seen:
     """None: this kernel has no IPVS."""
     rules: str | None = ""
     """Our nftables rules that are loaded; None: this machine has no nftables."""
+    checks: ChecksSeen = field(default_factory=ChecksSeen)
     clients: Mapping[AddressKey, frozenset[int]] = field(default_factory=dict)
     """`LinksWanted.clients` of the document that runs: who is cut when an address goes."""
     outside: frozenset[AddressKey] = frozenset()

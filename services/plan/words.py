@@ -18,7 +18,9 @@ from services.plan.changes import (
     SetRules,
     SetServer,
     SetSysctls,
+    StartChecks,
     StartHaproxy,
+    StopChecks,
     StopHaproxy,
     WriteFile,
 )
@@ -56,6 +58,10 @@ def sentence(change: Change, name: Naming) -> str:
             return "reload HAProxy"
         case StopHaproxy():
             return "stop HAProxy: no layer 7 service is left"
+        case StartChecks():
+            return "check layer 4 servers anew, from what is known of them"
+        case StopChecks():
+            return "stop checking layer 4 servers: none is left"
         case SetServer():
             return _server(change, name)
     raise TypeError(f"no words for {type(change).__name__}")
