@@ -109,6 +109,13 @@ _TABLE = (
     Key("pause", ("p",), "Pause", "Stop or resume the live refresh."),
     Key("slower", ("less_than_sign",), "Slower", "Refresh less often."),
     Key("faster", ("greater_than_sign",), "Faster", "Refresh more often."),
+    # reports
+    Key("next_page", ("n", "right"), "Next page", "The connections after these."),
+    Key("previous_page", ("b", "left"), "Page before", "The connections before these."),
+    Key("other_view", ("t",), "Totals", "Between the lines and their totals, or rates."),
+    # real servers' set-up, doctor
+    Key("system", ("s",), "System", "Choose what runs on the real server."),
+    Key("set_up", ("enter",), "Set up", "The commands for the real server of this finding."),
     # forms
     Key("submit", ("f9", "ctrl+s"), "Update", "Take the form's fields into the pending changes."),
     Key("next_field", ("down", "tab"), "Next field", "To the next field."),

@@ -43,6 +43,7 @@ from services.plan.changes import (
     StopHaproxy,
     WriteFile,
 )
+from services.plan.ipvs import IpvsSeen, IpvsWanted
 from services.plan.ipvs_changes import IpvsChange
 from services.plan.state import AddressKey
 
@@ -67,17 +68,25 @@ class Drivers:
     checks: Checks
 
 
-async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = None) -> Seen:
+async def look(
+    drivers: Drivers,
+    wanted: Wanted,
+    *,
+    running: Wanted | None = None,
+    layer4: Callable[[IpvsWanted], Awaitable[IpvsSeen | None]] | None = None,
+) -> Seen:
     """The system as it is, as far as `wanted` speaks about it.
 
     `running` is what the system was brought to before: it knows whose clients use which
-    address, so that the plan can count whom it cuts.
+    address, so that the plan can count whom it cuts. `layer4` looks at the kernel's table; the
+    driver's whole look unless given.
     """
+    table = layer4(wanted.ipvs) if layer4 is not None else drivers.ipvs.seen()
     paths = [file.path for file in wanted.files]
     haproxy, links, (ipvs, rules, checks), hostname, sysctls, files = await asyncio.gather(
         drivers.haproxy.seen(),
         drivers.links.seen(),
-        asyncio.gather(drivers.ipvs.seen(), drivers.nft.seen(), drivers.checks.seen()),
+        asyncio.gather(table, drivers.nft.seen(), drivers.checks.seen()),
         drivers.host.hostname(),
         drivers.sysctls.seen(wanted.sysctls),
         asyncio.gather(*map(drivers.files.read, paths)),

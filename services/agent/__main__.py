@@ -21,6 +21,7 @@ from pathlib import Path
 import uvicorn
 
 from services.agent.appliance import Appliance
+from services.agent.doctor import Doctor
 from services.agent.drafts import Drafts
 from services.agent.health import HealthBook
 from services.agent.journal import Journal
@@ -36,11 +37,13 @@ from services.drivers.files import DiskFiles
 from services.drivers.haproxy import MasterHaproxy, haproxy_unit
 from services.drivers.host import KernelHost
 from services.drivers.ipvs import KernelIpvs
+from services.drivers.ipvs_conn import ConnectionTable, KernelConnections
 from services.drivers.links import KernelLinks
 from services.drivers.nft import KernelNft
 from services.drivers.power import NoPower, SystemdPower
 from services.drivers.sysctl import KernelSysctls
 from services.drivers.units import ChildUnits, Units, tail
+from services.drivers.wire import KernelWire
 from services.errors import ApplianceError, Unable
 from services.render import Place
 from services.store import Store
@@ -105,6 +108,7 @@ def _units(settings: Settings, place: Place) -> Units:
 async def serve(
     settings: Settings,
     drivers_for: Callable[[Settings, Place], Drivers] = real_drivers,
+    connections: ConnectionTable | None = None,
 ) -> None:
     """Run the agent until it is told to end; raises `ApplianceError` if it cannot begin."""
     held = _only_one(settings)
@@ -128,8 +132,22 @@ async def serve(
     version = importlib.metadata.version("ballast")
     book = HealthBook(appliance, drivers.checks, journal)
     observer = Observer(appliance, drivers, book, version=version)
+    doctor = Doctor(KernelWire(), lambda: appliance.running.document)
     power = SystemdPower() if settings.units == "systemd" else NoPower()
-    app = application(Parts(appliance, observer, drafts, journal, store, power, drivers.links))
+    app = application(
+        Parts(
+            appliance,
+            observer,
+            book,
+            drafts,
+            journal,
+            store,
+            power,
+            drivers.links,
+            connections or KernelConnections(),
+            doctor,
+        )
+    )
     server = uvicorn.Server(
         uvicorn.Config(
             app,

@@ -18,6 +18,7 @@ from functools import cache
 
 from services import draft as drafting
 from services.agent.drafts import Draft, Drafts
+from services.agent.first_look import FirstLook
 from services.agent.journal import Journal
 from services.agent.window import Window, WindowFile
 from services.api import Applied, ConfirmStatus, PlannedChange, PlanView
@@ -38,7 +39,7 @@ from services.identity import with_ids
 from services.model import Document, RealServer, ServerState, real_servers, server_names
 from services.plan import Change, Wanted, plan
 from services.plan.changes import AddAddress, DropAddress, DropGateway, SetGateway
-from services.plan.ipvs import IpvsSeen, Timeouts
+from services.plan.ipvs import IpvsSeen
 from services.plan.ipvs_planner import plan_ipvs
 from services.plan.state import ServerKey, ServerKnobs
 from services.plan.words import sentence
@@ -82,6 +83,7 @@ class Appliance:
     ) -> None:
         self._store = store
         self._drivers = drivers
+        self._first_look = FirstLook(drivers.ipvs)
         self._place = place
         self._journal = journal
         self._drafts = drafts
@@ -270,9 +272,8 @@ class Appliance:
                 return
             self._shares = shares
             layer4 = ipvs_wanted(document, shares)
-            before = running.wanted.ipvs
-            timeouts = before.timeouts or Timeouts()
-            changes = plan_ipvs(layer4, IpvsSeen(table=before.table, timeouts=timeouts))
+            weights = replace(layer4, timeouts=None)
+            changes = plan_ipvs(weights, IpvsSeen(table=running.wanted.ipvs.table))
             self.running = replace(running, wanted=replace(running.wanted, ipvs=layer4))
             if changes:
                 await self._drivers.ipvs.write(changes)
@@ -307,7 +308,7 @@ class Appliance:
         if self._lock.locked() or (self.window is not None and self.window.seconds_left() <= 0):
             return False
         try:
-            seen = await look(self._drivers, running.wanted)
+            seen = await look(self._drivers, running.wanted, layer4=self._first_look.seen)
         except ApplianceError:
             return False
         return not plan(running.wanted, seen) and self.running is running

@@ -16,9 +16,10 @@ from dataclasses import replace
 
 from services.agent.appliance import AGENT, Appliance
 from services.agent.journal import Journal
+from services.api_reports import CheckResult, CheckResults
 from services.drivers.checks import Checks
 from services.drivers.checks import Standing as Told
-from services.errors import ApplianceError
+from services.errors import ApplianceError, NotFound
 from services.health.feedback import Mean, heard
 from services.health.shares import Standing, below_quorum, shares_of, standing
 from services.health.targets import (
@@ -31,7 +32,7 @@ from services.health.targets import (
     group,
     targets_of,
 )
-from services.health.verdict import UNKNOWN, Result, Verdict, remembered
+from services.health.verdict import UNKNOWN, Verdict, remembered
 from services.model import Document, server_names
 
 log = logging.getLogger(__name__)
@@ -89,15 +90,26 @@ class HealthBook:
         """Something turned, and nobody has asked for the words of it yet."""
         self.standings: Mapping[ServerKey, Standing] = {}
 
-    def results(self, key: ServerKey) -> tuple[Result, ...]:
-        """The last results of everything that is looked at for a server, the newest last."""
-        targets = self._watched.targets.get(key, ())
+    def results(self, key: ServerKey) -> CheckResults:
+        """The last results of everything that is looked at for a server; raises `NotFound`."""
+        if key not in self._watched.targets:
+            raise NotFound("There is no such layer 4 server.", do="Look at what runs now.")
         found = [
-            result
-            for target in targets
+            CheckResult(
+                at=result.at,
+                check=f"{target.manner.kind} {target.port}".removesuffix(" 0"),
+                ok=result.ok,
+                words=result.words,
+                ms=result.ms,
+            )
+            for target in self._watched.targets[key]
             for result in self._verdicts.get(target.name, UNKNOWN).results
         ]
-        return tuple(sorted(found, key=lambda result: result.at))
+        return CheckResults(
+            label=self._watched.names[key],
+            reason=self.standings[key].reason if key in self.standings else "",
+            results=tuple(sorted(found, key=lambda result: -result.at)),
+        )
 
     async def keep(self) -> None:
         """Look for ever; whatever goes wrong is tried again."""

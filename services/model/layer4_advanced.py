@@ -37,7 +37,7 @@ class Layer4Advanced(Model):
     """Seconds without a packet after which a UDP client may get another server."""
 
     quiescent: bool = Field(default=True, title="Quiescent")
-    """A failed server gets weight 0, its connections may end; no: it goes, they are cut."""
+    """A server that is down finishes its connections with weight 0; no: it is taken out at once."""
 
     release_persistent: bool = Field(default=True, title="Release persistent")
     """Persistent clients of a server with weight 0 get another; no: when persistence ends."""

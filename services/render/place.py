@@ -56,6 +56,16 @@ class Place:
         return self.haproxy / "haproxy.log"
 
     @property
+    def probe(self) -> PurePath:
+        """The folder of `ballast-probe`, beside ours: its account must not get into that."""
+        return self.run.with_name(f"{self.run.name}-probe")
+
+    @property
+    def probe_socket(self) -> PurePath:
+        """Where it takes jobs."""
+        return self.probe / "probe.sock"
+
+    @property
     def checks(self) -> PurePath:
         """The folder of the HAProxy that looks after layer 4 servers."""
         return self.run / "checks"

@@ -38,6 +38,9 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "revisions": ("4", "2"),
     "a revision": ("4", "2", "enter"),
     "running configuration": ("5", "1"),
+    "Reports": ("6",),
+    "layer 4 status": ("6", "2"),
+    "current connections": ("6", "3"),
     "journal": ("7", "1"),
     "about": ("8", "1"),
     "halt dialog": ("down", "h"),
@@ -45,6 +48,8 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "new dialog": ("n",),
     "delete dialog": ("x",),
     "power": ("f12",),
+    "doctor": ("8", "3"),
+    "set-ups": ("8", "4"),
 }
 """Every screen and how to get there from home by keys."""
 

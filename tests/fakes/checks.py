@@ -13,6 +13,8 @@ from services.drivers.haproxy_file import fingerprint_in
 from services.errors import Unable
 from services.health.verdict import Result
 from services.plan.state import ChecksSeen
+from services.render import Place
+from tests.fakes.files import FakeFiles
 
 _BACKEND = re.compile(r"^backend (\S+)$|^    server (\S+) ", re.MULTILINE)
 
@@ -77,6 +79,17 @@ class FakeChecks:
         self.calls.append(call)
         if self.failing is not None:
             raise self.failing
+
+
+def fake_checks(files: FakeFiles, place: Place) -> FakeChecks:
+    """Checks that load the file as it lies in `files`."""
+    path = str(place.checks_config)
+
+    def read() -> bytes | None:
+        found = files.held.get(path)
+        return found.data if found else None
+
+    return FakeChecks(read, lambda: files.held.pop(path, None))
 
 
 def _targets(config: bytes) -> list[str]:

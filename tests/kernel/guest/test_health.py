@@ -8,8 +8,8 @@ import pytest
 from services.drivers.ipvs import KernelIpvs
 from services.drivers.nft import KernelNft
 from tests.peers.dataplane import alone
+from tests.peers.health_stories import STORIES, Story
 from tests.peers.looked_after import looked_after
-from tests.peers.test_health import STORIES, Story
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)

@@ -17,7 +17,7 @@ from services.model import Document
 from services.plan import Change
 from services.render import Place
 from services.wanted import wanted
-from tests.fakes.checks import FakeChecks
+from tests.fakes.checks import fake_checks
 from tests.fakes.files import FakeFiles
 from tests.fakes.haproxy import FakeHaproxy
 from tests.fakes.host import FakeHost
@@ -34,10 +34,6 @@ def drivers() -> Drivers:
         found = files.held.get(str(PLACE.config))
         return found.data if found else None
 
-    def checks() -> bytes | None:
-        found = files.held.get(str(PLACE.checks_config))
-        return found.data if found else None
-
     return Drivers(
         files=files,
         links=FakeLinks(),
@@ -46,7 +42,7 @@ def drivers() -> Drivers:
         sysctls=KernelSysctls(),
         ipvs=KernelIpvs(),
         nft=KernelNft(),
-        checks=FakeChecks(checks, lambda: None),
+        checks=fake_checks(files, PLACE),
     )
 
 
