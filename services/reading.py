@@ -20,7 +20,7 @@ from typing import IO, Any
 from pydantic import ValidationError
 
 from services.errors import ConfigInvalid, NotFound, Problem, Refused
-from services.model import LAYERS, Document, problems_from
+from services.model import LAYERS, NAT, Document, problems_from
 from services.model.base import cleaned, shown
 
 MOST_BYTES = 16 << 20
@@ -247,14 +247,14 @@ def write_yaml(document: Document) -> str:
     local = short.get("local", {})
     told = {
         "schema_version": whole["schema_version"],
-        "cluster": short.get("cluster", whole["cluster"]),
+        "cluster": short.get("cluster") or {layer: [] for layer in LAYERS},
         "local": {
             name: local.get(name, value)
             for name, value in whole["local"].items()
             if name in local or name in ALWAYS_WRITTEN
         },
     }
-    for service in (each for layer in LAYERS for each in told["cluster"].get(layer, ())):
+    for service in (each for name in (*LAYERS, NAT) for each in told["cluster"].get(name, ())):
         if service.get("ports", "").isdigit():
             service["ports"] = int(service["ports"])  # one port looks like one
     return yaml.dump(told, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=1000)

@@ -60,15 +60,22 @@ def server_named(service: AnyService, label: str) -> Server:
 
 def complete_vip(context: typer.Context, incomplete: str) -> list[str]:
     """Labels of the running services that begin like this."""
-    return _completed(
+    return completed(
         context, lambda document: (each.label for each in document.cluster.services), incomplete
+    )
+
+
+def complete_layer4_vip(context: typer.Context, incomplete: str) -> list[str]:
+    """Labels of the running layer 4 services that begin like this."""
+    return completed(
+        context, lambda document: (each.label for each in document.cluster.layer4), incomplete
     )
 
 
 def complete_rip(context: typer.Context, incomplete: str) -> list[str]:
     """Labels of the servers of the VIP typed before."""
     vip = context.params.get("vip")
-    return _completed(
+    return completed(
         context,
         lambda document: (
             server.label
@@ -82,7 +89,7 @@ def complete_rip(context: typer.Context, incomplete: str) -> list[str]:
 
 def complete_address(context: typer.Context, incomplete: str) -> list[str]:
     """Addresses of the running real servers."""
-    return _completed(
+    return completed(
         context,
         lambda document: (
             str(server.address)
@@ -93,9 +100,10 @@ def complete_address(context: typer.Context, incomplete: str) -> list[str]:
     )
 
 
-def _completed(
+def completed(
     context: typer.Context, names: Callable[[Document], Iterable[str]], incomplete: str
 ) -> list[str]:
+    """Those of the names in the running document that begin like this; none in doubt."""
     try:
         running = door(context).ask(lambda client: client.document(), timeout_s=PATIENCE_S)
     except (ApplianceError, OSError, ValueError):
