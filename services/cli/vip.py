@@ -59,7 +59,7 @@ def _row(service: AnyService) -> tuple[object, ...]:
             f"4 {service.forwarding.name}",
             service.scheduler.value,
             f"{service.persistence_s} s" if service.persistence_s else "none",
-            "",
+            service.check.kind.value,
         )
     else:
         shown = (

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from services.exchange.blocks import Statement
@@ -28,10 +29,10 @@ PERSISTENT_S = 360
 _PROTOCOLS = {"TCP": Protocol.TCP, "UDP": Protocol.UDP}
 _METHODS = {"NAT": Forwarding.NAT, "DR": Forwarding.DR, "TUN": Forwarding.TUN}
 _ALERTS = "E-mail alerts have no field yet."
-_FAILED = "What becomes of a failed server has no field yet."
+_FAILED = "The fallback server is not checked."
 _FLAGS = "Flags of schedulers have no field yet."
 _NOTIFY = "Nothing is started when a server comes or goes; the journal says it."
-_QUORUM = "A quorum has no field yet."
+_QUORUM = "A quorum counts servers, and these have weights other than 1."
 _STARTS = "How checks begin and end has no field."
 _KNOWN = {
     "alpha": _STARTS,
@@ -39,8 +40,6 @@ _KNOWN = {
     "flag-2": _FLAGS,
     "flag-3": _FLAGS,
     "ha_suspend": _STARTS,
-    "hysteresis": _QUORUM,
-    "inhibit_on_failure": _FAILED,
     "mh-fallback": _FLAGS,
     "mh-port": _FLAGS,
     "nat_mask": "It has been without effect for long.",
@@ -48,7 +47,6 @@ _KNOWN = {
     "notify_up": _NOTIFY,
     "omega": _STARTS,
     "persistence_engine": "Persistence by an engine has no field.",
-    "quorum": _QUORUM,
     "quorum_down": _NOTIFY,
     "quorum_up": _NOTIFY,
     "sh-fallback": _FLAGS,
@@ -75,6 +73,8 @@ class Virtual:
     """IP version of a service by its mark; 0: not said."""
     mask: tuple[str, Line] | None = None
     fields: dict[str, Said] = field(default_factory=dict)
+    quorum: Said | None = None
+    hysteresis: Said | None = None
     lines: list[Line] = field(default_factory=list)
     servers: list[FoundServer] = field(default_factory=list)
     timing: list[CheckWord] = field(default_factory=list)
@@ -83,11 +83,11 @@ class Virtual:
     """The first server's."""
 
     def check(self) -> list[CheckWord]:
-        """All that is said of the servers' check; without a checker they count as healthy."""
-        if not self.checker:
-            return [CheckWord("checktype", "on", ()), *self.timing]
-        said = {word.name for word in self.checker}
-        return [*self.checker, *(word for word in self.timing if word.name not in said)]
+        """All that is said of the servers' check; what a checker says is nearer than the rest."""
+        checker = self.checker or []
+        said = {word.name for word in checker if word.places}
+        timing = [word for word in self.timing if word.name not in said]
+        return [*(word for word in checker if word.name in said or not word.places), *timing]
 
 
 def virtual_of(statement: Statement, left: Left) -> Virtual:
@@ -110,6 +110,7 @@ def virtual_of(statement: Statement, left: Left) -> Virtual:
             _real_server(virtual, real, left)
         except Unread as error:
             left.add(real.line, str(error), last=real.last)
+    virtual.timing += _quorum(virtual, left)
     if virtual.ops is not None:
         if virtual.protocol is Protocol.UDP:
             virtual.protocol = Protocol.ONE_PACKET
@@ -156,10 +157,40 @@ def _setting(virtual: Virtual, inner: Statement, left: Left) -> None:
         case "sorry_server_lvs_method":
             virtual.fallback_way = _way(inner, left)
             virtual.lines.append(line)
+        case _:
+            _of_health(virtual, inner)
+
+
+def _of_health(virtual: Virtual, inner: Statement) -> None:
+    line = inner.line
+    match inner.name:
+        case "quorum":
+            virtual.quorum = Said(number_of(_one(inner)), line)
+        case "hysteresis":
+            virtual.hysteresis = Said(number_of(_one(inner)), line)
+        case "inhibit_on_failure":
+            virtual.lines.append(line)  # a failed server keeps its place here, with weight 0
         case name if name in TIMING:
             virtual.timing.append(word_of(inner))
         case name:
             raise _unknown(name)
+
+
+def _quorum(virtual: Virtual, left: Left) -> Iterator[CheckWord]:
+    """Its marks in servers, if those are what the weights count."""
+    said = [each for each in (virtual.quorum, virtual.hysteresis) if each is not None]
+    if any(server.fields["weight"].value != 1 for server in virtual.servers):
+        left.add_all((each.line for each in said), _QUORUM)
+        return
+    needed, slack = (
+        each.value if each is not None and isinstance(each.value, int) else default
+        for each, default in ((virtual.quorum, 1), (virtual.hysteresis, 0))
+    )
+    places = tuple(each.line for each in said)
+    if (needed, slack) != (1, 0):
+        yield CheckWord("quorum_down", str(max(0, needed - slack)), places)
+    if slack:
+        yield CheckWord("quorum_up", str(needed + slack), places)
 
 
 def _real_server(virtual: Virtual, statement: Statement, left: Left) -> None:
@@ -200,6 +231,8 @@ def _of_real_server(
             put(server, "min_connections", Said(number_of(_one(inner)), line), left)
         case "lvs_method" | "lb_kind":
             server.way = _way(inner, left)
+            server.lines.append(line)
+        case "inhibit_on_failure":
             server.lines.append(line)
         case name if name in CHECKERS and inner.block is not None:
             if any(word.name == "checktype" for word in words):

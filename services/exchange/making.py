@@ -34,6 +34,8 @@ class Said(NamedTuple):
 
     value: object
     line: Line
+    also: tuple[Line, ...] = ()
+    """Further lines that say the same."""
 
 
 class Way(NamedTuple):
@@ -152,7 +154,7 @@ def _service(found: FoundService, left: Left, labels: Labels) -> Layer4Service |
         fixed["tunnel"] = way.tunnel
         if way.tunnel is Tunnel.GUE:
             fixed["tunnel_port"] = way.tunnel_port
-    return _built(Layer4Service, fixed, found.fields, found.line, found.whole(), left)
+    return built(Layer4Service, fixed, found.fields, found.line, found.whole(), left)
 
 
 def unable(found: FoundService) -> str:
@@ -193,7 +195,7 @@ def _servers(found: FoundService, way: Way, left: Left) -> Iterator[Layer4Server
         if port:
             fixed["port"] = port
         fixed["label"] = labels.new(f"{server.address}-{port}" if port else str(server.address))
-        made = _built(Layer4Server, fixed, server.fields, server.line, lines, left)
+        made = built(Layer4Server, fixed, server.fields, server.line, lines, left)
         if made is not None:
             yield made
 
@@ -243,7 +245,7 @@ def _fallback(found: FoundService, way: Way, left: Left) -> dict[str, object]:
     return {"fallback_address": wish.address, "fallback_port": port or PAGE_PORT}
 
 
-def _built(
+def built(
     kind: type[_Object],
     fixed: Mapping[str, object],
     fields: Mapping[str, Said],
@@ -251,7 +253,10 @@ def _built(
     lines: Iterable[Line],
     left: Left,
 ) -> _Object | None:
-    """An object of what is `fixed` and of its further fields, as far as the model takes them."""
+    """An object of what is `fixed` and of its further fields, as far as the model takes them.
+
+    None if it cannot be without what was refused: then `line` and `lines` are left over.
+    """
     taken = {name: said.value for name, said in fields.items()}
     while True:
         try:
@@ -281,10 +286,11 @@ def _taken_otherwise(
     nearest = _nearest(kind, name, taken[name])
     if nearest is None or nearest == taken[name]:
         del taken[name]
-        left.add(said.line, problem.what)
+        left.add_all((said.line, *said.also), problem.what)
     else:
         taken[name] = nearest
-        left.add(said.line, f"{problem.what} {nearest} is taken instead.")
+        why = f"{problem.what} {nearest} is taken instead."
+        left.add_all((said.line, *said.also), why)
 
 
 def _nearest(kind: type[Model], name: str, value: object) -> int | None:
