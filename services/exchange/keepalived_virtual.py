@@ -17,31 +17,39 @@ from services.exchange.keepalived_checks import (
 )
 from services.exchange.keepalived_groups import socket_of_words
 from services.exchange.lines import Left, Line
-from services.exchange.making import MOST_SERVERS, Fallback, FoundServer, Said, Way, put
+from services.exchange.making import (
+    FLAGS,
+    MOST_SERVERS,
+    Fallback,
+    FoundServer,
+    Said,
+    Way,
+    flags_of,
+    put,
+)
 from services.exchange.names import Unread, number_of, port_of
 from services.model import Forwarding
 from services.model.base import cleaned
-from services.model.layer4 import Protocol, Tunnel
+from services.model.layer4 import Protocol, Tunnel, TunnelChecksum
 
 PERSISTENT_S = 360
 """What `persistence_timeout` without a time means."""
 
 _PROTOCOLS = {"TCP": Protocol.TCP, "UDP": Protocol.UDP}
 _METHODS = {"NAT": Forwarding.NAT, "DR": Forwarding.DR, "TUN": Forwarding.TUN}
+_SUMS = {
+    "nocsum": TunnelChecksum.NONE,
+    "csum": TunnelChecksum.FULL,
+    "remcsum": TunnelChecksum.REMOTE,
+}
 _ALERTS = "E-mail alerts have no field yet."
 _FAILED = "The fallback server is not checked."
-_FLAGS = "Flags of schedulers have no field yet."
 _NOTIFY = "Nothing is started when a server comes or goes; the journal says it."
 _QUORUM = "A quorum counts servers, and these have weights other than 1."
 _STARTS = "How checks begin and end has no field."
 _KNOWN = {
     "alpha": _STARTS,
-    "flag-1": _FLAGS,
-    "flag-2": _FLAGS,
-    "flag-3": _FLAGS,
     "ha_suspend": _STARTS,
-    "mh-fallback": _FLAGS,
-    "mh-port": _FLAGS,
     "nat_mask": "It has been without effect for long.",
     "notify_down": _NOTIFY,
     "notify_up": _NOTIFY,
@@ -49,8 +57,6 @@ _KNOWN = {
     "persistence_engine": "Persistence by an engine has no field.",
     "quorum_down": _NOTIFY,
     "quorum_up": _NOTIFY,
-    "sh-fallback": _FLAGS,
-    "sh-port": _FLAGS,
     "smtp_alert": _ALERTS,
     "snmp_name": "Names for SNMP have no field.",
     "sorry_server_inhibit": _FAILED,
@@ -99,7 +105,7 @@ def virtual_of(statement: Statement, left: Left) -> Virtual:
             reals.append(inner)
             continue
         try:
-            _setting(virtual, inner, left)
+            _setting(virtual, inner)
         except _Alien as error:
             raise Unread(str(error)) from None
         except Unread as error:
@@ -123,7 +129,7 @@ class _Alien(Exception):
     """Something that makes a service one we have no like of."""
 
 
-def _setting(virtual: Virtual, inner: Statement, left: Left) -> None:
+def _setting(virtual: Virtual, inner: Statement) -> None:
     if inner.why:
         raise Unread(inner.why)
     line = inner.line
@@ -131,7 +137,7 @@ def _setting(virtual: Virtual, inner: Statement, left: Left) -> None:
         case "lvs_sched" | "lb_algo":
             virtual.fields["scheduler"] = Said(_one(inner), line)
         case "lvs_method" | "lb_kind":
-            virtual.way = _way(inner, left)
+            virtual.way = _way(inner)
             virtual.lines.append(line)
         case "persistence_timeout":
             kept_s = number_of(_one(inner)) if len(inner.words) > 1 else PERSISTENT_S
@@ -155,7 +161,7 @@ def _setting(virtual: Virtual, inner: Statement, left: Left) -> None:
             address, port = socket_of_words(inner.words[1:])
             virtual.fallback = Fallback(address, port, None, line)
         case "sorry_server_lvs_method":
-            virtual.fallback_way = _way(inner, left)
+            virtual.fallback_way = _way(inner)
             virtual.lines.append(line)
         case _:
             _of_health(virtual, inner)
@@ -170,6 +176,8 @@ def _of_health(virtual: Virtual, inner: Statement) -> None:
             virtual.hysteresis = Said(number_of(_one(inner)), line)
         case "inhibit_on_failure":
             virtual.lines.append(line)  # a failed server keeps its place here, with weight 0
+        case name if name in FLAGS and len(inner.words) == 1:
+            virtual.fields |= flags_of(name, line)
         case name if name in TIMING:
             virtual.timing.append(word_of(inner))
         case name:
@@ -230,7 +238,7 @@ def _of_real_server(
         case "lthreshold":
             put(server, "min_connections", Said(number_of(_one(inner)), line), left)
         case "lvs_method" | "lb_kind":
-            server.way = _way(inner, left)
+            server.way = _way(inner)
             server.lines.append(line)
         case "inhibit_on_failure":
             server.lines.append(line)
@@ -244,7 +252,7 @@ def _of_real_server(
             raise _unknown(name)
 
 
-def _way(statement: Statement, left: Left) -> Way:
+def _way(statement: Statement) -> Way:
     match statement.words[1:]:
         case [method] if method in _METHODS:
             return Way(_METHODS[method])
@@ -252,9 +260,11 @@ def _way(statement: Statement, left: Left) -> Way:
             tunnel, port = Tunnel(kind), 0
             if tunnel is Tunnel.GUE and rest[:1] == ["port"] and len(rest) > 1:
                 port, rest = port_of(rest[1]), rest[2:]
-            if rest not in ([], ["nocsum"]):
-                left.add(statement.line, "Checksums of tunnels have no field; none is taken.")
-            return Way(Forwarding.TUN, tunnel, port)
+            if not rest:
+                return Way(Forwarding.TUN, tunnel, port)
+            if len(rest) == 1 and rest[0] in _SUMS and tunnel is not Tunnel.IPIP:
+                return Way(Forwarding.TUN, tunnel, port, _SUMS[rest[0]])
+            raise Unread(f"`{cleaned(' '.join(rest), 40)}` is nothing of such a tunnel.")
         case []:
             raise Unread("It names no forwarding method.")
         case other:

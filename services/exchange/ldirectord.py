@@ -28,7 +28,15 @@ from services.exchange.ldirectord_words import (
     unquoted,
 )
 from services.exchange.lines import Imported, Left, Line, Marks, lines_of
-from services.exchange.making import MOST_IN_ALL, MOST_SERVERS, FoundService, Said, put, services_of
+from services.exchange.making import (
+    MOST_IN_ALL,
+    MOST_SERVERS,
+    FoundService,
+    Said,
+    flags_of,
+    put,
+    services_of,
+)
 from services.exchange.names import Labels, Unread, number_of, prefix_of, socket_of
 from services.model.base import cleaned
 from services.model.layer4 import Protocol
@@ -196,6 +204,8 @@ class _Reader:
                 put(service, "comment", Said(value, line), self._left)
             case "quiescent":
                 _quiescent(value)
+            case "schedflags":
+                service.fields |= flags_of(value, line)
             case known if known in checks.NAMES:
                 section.check.append(CheckWord(known, unquoted(value), (line,)))
             case other:
@@ -230,7 +240,7 @@ class _Reader:
 
 def _quiescent(value: str) -> None:
     if value != "yes":
-        raise Unread("A server that is down stays in the table, with weight 0.")
+        raise Unread("It is set for all services: `quiescent` in `layer4_advanced`.")
 
 
 def _as_asked(word: CheckWord, protocol: Protocol) -> CheckWord:

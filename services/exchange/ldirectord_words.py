@@ -45,8 +45,7 @@ _KNOWN = {
     "logfile": "The journal keeps what happens.",
     "maintenancedir": "`ballast halt` takes a server out.",
     "monitorfile": "The journal keeps what happens.",
-    "readdquiescent": "A server that is down stays in the table, with weight 0.",
-    "schedflags": "Flags of schedulers have no field yet.",
+    "readdquiescent": "What becomes of a failed server is `quiescent` in `layer4_advanced`.",
     "smtp": "E-mail alerts have no field yet.",
     "supervised": "The agent is supervised by the system.",
 }

@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from services.errors import Problem
 from services.exchange.lines import Left, Line
-from services.exchange.names import Labels
+from services.exchange.names import Labels, Unread
 from services.model import Forwarding, Layer4Server, Layer4Service, Model, problems_from
-from services.model.base import Address
-from services.model.layer4 import DIRECT, OWN_MARKS, Protocol, Tunnel
+from services.model.base import Address, cleaned
+from services.model.layer4 import DIRECT, HASHING, OWN_MARKS, Protocol, Tunnel, TunnelChecksum
 from services.model.service import PAGE_ADDRESS, PAGE_PORT
 
 MOST_SERVICES, MOST_SERVERS, MOST_IN_ALL = 5000, 1000, 100_000
@@ -45,6 +46,7 @@ class Way(NamedTuple):
     tunnel: Tunnel = Tunnel.IPIP
     tunnel_port: int = 0
     """GUE only."""
+    checksum: TunnelChecksum = TunnelChecksum.NONE
 
     def __str__(self) -> str:
         name = self.forwarding.name
@@ -152,9 +154,29 @@ def _service(found: FoundService, left: Left, labels: Labels) -> Layer4Service |
         fixed["ports"] = str(found.port)
     if way.forwarding is Forwarding.TUN:
         fixed["tunnel"] = way.tunnel
+        fixed["tunnel_checksum"] = way.checksum
         if way.tunnel is Tunnel.GUE:
             fixed["tunnel_port"] = way.tunnel_port
     return built(Layer4Service, fixed, found.fields, found.line, found.whole(), left)
+
+
+FLAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "flag-1": "hash_fallback",
+        "flag-2": "hash_port",
+        **{f"{hashing}-fallback": "hash_fallback" for hashing in HASHING},
+        **{f"{hashing}-port": "hash_port" for hashing in HASHING},
+    }
+)
+"""Fields by the names of schedulers' flags."""
+
+
+def flags_of(words: str, line: Line) -> dict[str, Said]:
+    """The fields that flags with commas between them set; raises `Unread`."""
+    for word in words.split(","):
+        if word not in FLAGS:
+            raise Unread(f"`{cleaned(word, 40)}` is no flag of a scheduler that is known.")
+    return {FLAGS[word]: Said(value=True, line=line) for word in words.split(",")}
 
 
 def unable(found: FoundService) -> str:
