@@ -82,14 +82,15 @@ _TEXTS: Mapping[str, str] = MappingProxyType(
         "virtualhost": "host",
     }
 )
+_APART = "Secrets are stored apart: `ballast secret set NAME`, then name it as the password."
 _HAS_NO_FIELD: Mapping[str, str] = MappingProxyType(
     {
         "checkcount": "How often a ping is repeated is what `fall` says: write failurecount.",
         "delay_before_retry": "A check that failed is repeated after its interval.",
         "digest": "Answers are not known by a digest; expect a text in it.",
         "load": "What a server carries is told by its feedback agent.",
-        "passwd": "A password is a stored file; store it, and write its name as `password`.",
-        "secret": "A secret is a stored file; store it, and write its name as `password`.",
+        "passwd": _APART,
+        "secret": _APART,
     }
 )
 _SIGNS_OF_A_PATTERN = re.compile(r"[\\^$*+?|(){}\[\]]")
@@ -126,6 +127,10 @@ def check_fields(
             continue
         found |= {field: Said(value, places[0], places[1:]) for field, value in fields.items()}
         untold |= fields.keys() if not said[name].places else set()
+    if "script" in found:
+        name = cleaned(str(found["script"].value), 40)
+        why = f"Store it first: `ballast script add {name} FILE`; it gets no other arguments."
+        left.add_all(said["checkcommand"].places, why)
     _negotiates(said, found, line)
     if found["kind"].value in {CheckType.ALWAYS_ON, CheckType.ALWAYS_OFF}:
         # nothing is looked at, so nobody need be told how often
@@ -163,8 +168,7 @@ def _fields(word: CheckWord, found: Mapping[str, Said]) -> dict[str, object]:
                 raise Unread("It is a pattern, and only plain text is looked for.")
             return {"expect": value}
         case "checkcommand":
-            name = value.split()[0].rpartition("/")[2] if value.split() else ""
-            raise Unread(f"Scripts are stored files: store it, and write `{cleaned(name, 40)}`.")
+            return {"script": value.partition(" ")[0].rpartition("/")[2]}
         case "httpmethod" if value.upper() == "GET":
             return {}
         case "enable_sni":

@@ -114,7 +114,8 @@ def test_scripts_and_secrets_are_files_that_people_store() -> None:
     came = ldirectord("checktype=external", 'checkcommand="/usr/bin/ok -v"', 'passwd="x"')
     assert check(came).kind is CheckType.EXTERNAL
     assert [each.first for each in came.leftovers] == [3, 4]
-    assert "write `ok`" in told(came)[0]
+    assert check(came).script == "ok"
+    assert "`ballast script add ok FILE`" in told(came)[0]
 
 
 HTTP = "HTTP_GET {\nurl {\npath /up\nstatus_code 200 204-206\n}\nconnect_port 81\nretry 4\n}"
