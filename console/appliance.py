@@ -29,6 +29,12 @@ from services.api import (
     System,
     WhoAmI,
 )
+from services.api_reports import (
+    CheckResults,
+    ConnectionQuery,
+    Connections,
+    Layer4Report,
+)
 
 
 class Appliance(Protocol):
@@ -97,5 +103,14 @@ class Appliance(Protocol):
     async def power(self, request: PowerRequest) -> PowerRequest:
         """Restart or shut down the machine; answers when that has begun."""
 
+    async def check_results(self, service: int, server: int) -> CheckResults:
+        """What the last looks at a layer 4 server found."""
+
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""
+
+    async def layer4(self) -> Layer4Report:
+        """What every layer 4 service and its servers carry."""
+
+    async def current_connections(self, query: ConnectionQuery) -> Connections:
+        """The kernel's connections that match; of very many it takes seconds."""

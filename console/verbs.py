@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from console import objects, switching, theme
 from console.roles import may, offered
 from console.rows import Draft, Row
+from console.screens.checks import ChecksScreen
 from console.screens.dialog import Ask, Choice, Pick, TypeToConfirm
 from console.screens.doctor import DoctorScreen
 from console.screens.server_form import ServerForm
@@ -225,6 +226,19 @@ def _no_setup(row: Row) -> str:
     return "" if row.server or row.service.servers else "It has no real server yet: n makes one."
 
 
+def _no_checks(row: Row) -> str:
+    """Why no results can be shown; empty: they can."""
+    if row.service.layer != "layer4":
+        return "HAProxy tells of layer 7 servers the last result only: it stands above."
+    if row.server is None:
+        return "Choose one of its real servers."
+    return (
+        "It does not run yet: apply the pending changes first (F7)."
+        if row.draft is Draft.NEW
+        else ""
+    )
+
+
 def open_actions(overview: Overview, row: Row) -> None:
     """The menu of what one can do with the row."""
     overview.console_app.ask(lambda: _actions(overview, row), "offering actions")
@@ -242,6 +256,7 @@ async def _actions(overview: Overview, row: Row) -> None:
         Choice("online", "o", f"Online{whom}", missing),
         Choice("doctor", "t", "Have the doctor examine the service", missing),
         Choice("setup", "s", "Set up: the commands for the real server", _no_setup(row)),
+        Choice("checks", "c", "Last results of its checks", _no_checks(row)),
         Choice("logs", "l", "Journal entries that name it"),
         Choice("delete", "x", "Delete"),
     ]
@@ -267,6 +282,10 @@ async def _actions(overview: Overview, row: Row) -> None:
             servers = [row.server] if row.server else row.service.servers
             keys = [(row.service.id, server.id) for server in servers]
             overview.app.push_screen(ServerSetupScreen(keys, row.label))
+        case "checks":
+            overview.app.push_screen(
+                ChecksScreen((row.service.id, row.server.id if row.server else 0), row.label)
+            )
         case "logs":
             overview.action_logs()
         case "delete":

@@ -288,11 +288,15 @@ class Edit(Wire):
     """
 
     key: Annotated[
-        str, Field(pattern=r"^(local(/eth[0-3])?|layer[47]/[0-9]{1,10}(/[0-9]{1,10})?)$")
+        str,
+        Field(
+            pattern=r"^(local(/eth[0-3])?|layer4_advanced|nat/[0-9]{1,10}"
+            r"|layer[47]/[0-9]{1,10}(/[0-9]{1,10})?)$"
+        ),
     ]
-    """`layer7/SERVICE`, `layer7/SERVICE/SERVER` (ids), `layer4/` likewise, `local` or
-    `local/eth0`; a new object
-    has an id that its console picked at random."""
+    """`layer7/SERVICE`, `layer7/SERVICE/SERVER` (ids), `layer4/` likewise, `nat/ENTRY`,
+    `layer4_advanced`, `local` or `local/eth0`; a new object has an id that its console picked at
+    random."""
     before: dict[str, Any] | None = None
     """None: it is new."""
     after: dict[str, Any] | None = None

@@ -37,6 +37,12 @@ from services.api import (
     System,
     WhoAmI,
 )
+from services.api_reports import (
+    CheckResults,
+    ConnectionQuery,
+    Connections,
+    Layer4Report,
+)
 
 DEFAULT_SOCKET = Path("/run/ballast/agent.sock")
 
@@ -164,10 +170,25 @@ class Client:
         """Restart or shut down the machine; answers when that has begun."""
         return await self._send("POST", "/power", request, PowerRequest)
 
+    async def check_results(self, service: int, server: int) -> CheckResults:
+        """What the last looks at a layer 4 server found; permanent ids."""
+        return await self._get(f"/layer4/{service}/{server}/checks", CheckResults)
+
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""
         said = await self._ask("GET", "/journal", query={"limit": str(limit)})
         return _understood(_JOURNAL.validate_json, said)
+
+    async def layer4(self) -> Layer4Report:
+        """What every layer 4 service and its servers carry."""
+        return await self._get("/layer4", Layer4Report)
+
+    async def current_connections(self, query: ConnectionQuery) -> Connections:
+        """The kernel's connections that match; of very many it takes seconds."""
+        asked = query.model_dump(mode="json", exclude_defaults=True)
+        words = {name: str(value) for name, value in asked.items()}
+        said = await self._ask("GET", "/connections", query=words)
+        return _understood(Connections.model_validate_json, said)
 
     async def _get(self, path: str, answer: type[_Answer]) -> _Answer:
         return _understood(answer.model_validate_json, await self._ask("GET", path))

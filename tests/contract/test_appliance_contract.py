@@ -29,6 +29,7 @@ from services.api import (
     Status,
     System,
 )
+from services.api_reports import ConnectionQuery
 from services.draft import objects
 from services.errors import ConfigInvalid, EditConflict, NotFound, Refused, Unable
 from services.model import Document, RealServer, ServerState, VirtualService
@@ -132,6 +133,16 @@ async def test_revisions_come_newest_first_and_unknown_ones_are_not_found(
     assert (await appliance.revisions())[0].why == "to see"
     with pytest.raises(NotFound):
         await appliance.revision(1_000_000)
+
+
+async def test_reports_of_layer_4_are_empty_or_refused_where_there_is_none(
+    appliance: Appliance,
+) -> None:
+    assert (await appliance.layer4()).services == ()
+    with pytest.raises(Refused, match="neither an address nor a network"):
+        await appliance.current_connections(ConnectionQuery(client="web1"))
+    with pytest.raises(NotFound, match="`web`"):
+        await appliance.current_connections(ConnectionQuery(service="web"))
 
 
 # ------------------------------------------------------------------------------------- drafts
