@@ -28,6 +28,8 @@ from services.model import ServerState
 if TYPE_CHECKING:
     from console.screens.overview import Overview
 
+NEW_YET = "It does not run yet: apply the pending changes first (F7)."
+
 _DONE = {
     ServerState.HALT: "halted",
     ServerState.DRAIN: "draining",
@@ -222,7 +224,7 @@ def _no_setup(row: Row) -> str:
     if row.service.layer != "layer4":
         return "Servers of layer 7 services need none: this unit is their client."
     if row.draft is Draft.NEW:
-        return "It does not run yet: apply the pending changes first (F7)."
+        return NEW_YET
     return "" if row.server or row.service.servers else "It has no real server yet: n makes one."
 
 
@@ -232,11 +234,7 @@ def _no_checks(row: Row) -> str:
         return "HAProxy tells of layer 7 servers the last result only: it stands above."
     if row.server is None:
         return "Choose one of its real servers."
-    return (
-        "It does not run yet: apply the pending changes first (F7)."
-        if row.draft is Draft.NEW
-        else ""
-    )
+    return NEW_YET if row.draft is Draft.NEW else ""
 
 
 def open_actions(overview: Overview, row: Row) -> None:
@@ -245,8 +243,7 @@ def open_actions(overview: Overview, row: Row) -> None:
 
 
 async def _actions(overview: Overview, row: Row) -> None:
-    new_yet = "It does not run yet: apply the pending changes first (F7)."
-    missing = new_yet if row.draft is Draft.NEW else ""
+    missing = NEW_YET if row.draft is Draft.NEW else ""
     whom = "" if row.server else " all its real servers"
     choices = [
         Choice("edit", "e", "Edit"),
@@ -282,10 +279,8 @@ async def _actions(overview: Overview, row: Row) -> None:
             servers = [row.server] if row.server else row.service.servers
             keys = [(row.service.id, server.id) for server in servers]
             overview.app.push_screen(ServerSetupScreen(keys, row.label))
-        case "checks":
-            overview.app.push_screen(
-                ChecksScreen((row.service.id, row.server.id if row.server else 0), row.label)
-            )
+        case "checks" if row.server:
+            overview.app.push_screen(ChecksScreen((row.service.id, row.server.id), row.label))
         case "logs":
             overview.action_logs()
         case "delete":

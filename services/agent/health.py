@@ -89,6 +89,8 @@ class HealthBook:
         self._unworded = False
         """Something turned, and nobody has asked for the words of it yet."""
         self.standings: Mapping[ServerKey, Standing] = {}
+        self._told: Mapping[ServerKey, Standing] = {}
+        """As the journal knows them: who turned is told once it is known why."""
 
     def results(self, key: ServerKey) -> CheckResults:
         """The last results of everything that is looked at for a server; raises `NotFound`."""
@@ -185,7 +187,7 @@ class HealthBook:
 
     async def _conclude(self) -> None:
         watched = self._watched
-        before, now = self.standings, time.time()
+        now = time.time()
         self.standings = {
             key: standing(watched.services[key[0]], targets, self._verdicts, now=now)
             for key, targets in watched.targets.items()
@@ -198,7 +200,9 @@ class HealthBook:
         }
         shares = shares_of(watched.document, self.standings, percents, self._below)
         await self._appliance.share(watched.document, shares)
-        self._tell(before)
+        if not self._unworded:
+            self._tell(self._told)
+            self._told = self.standings
 
     def _tell(self, before: Mapping[ServerKey, Standing]) -> None:
         """Write into the journal who turned; the first look after a start turns nobody."""

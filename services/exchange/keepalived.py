@@ -93,7 +93,7 @@ def _leave(left: Left, statement: Statement, why: str) -> None:
 
 def _services(virtual: Virtual, targets: Sequence[Target], left: Left) -> Iterator[FoundService]:
     line = virtual.statement.line
-    checked = check_fields(virtual.check(), left)
+    checked = check_fields(virtual.check(), left, here=line)
     fallback = virtual.fallback
     if fallback is not None:
         fallback = fallback._replace(way=virtual.fallback_way)

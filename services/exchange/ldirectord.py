@@ -108,7 +108,9 @@ class _Reader:
                 self._one_packet(service, section.ops)
             own = {word.name for word in section.check}
             inherited = [word for word in self._check if word.name not in own]
-            service.fields |= check_fields([*section.check, *inherited], self._left)
+            service.fields |= check_fields(
+                [*section.check, *inherited], self._left, here=service.line
+            )
             yield service
         for version, (line, _) in self._fallback.items():
             if all(section.version != version for section in self._sections):

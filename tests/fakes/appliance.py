@@ -78,9 +78,11 @@ from services.errors import (
 from services.identity import with_ids
 from services.layer4_flows import Counted, layer4_report
 from services.model import Document, ServerState, real_servers, server_names
+from services.render.ipvs import ipvs_wanted
 from services.status import services_status
 from services.switch import reason, switched
 from tests.fakes.ipvs_conn import FakeConnections
+from tests.fakes.structure import structure
 
 ServerKey = tuple[int, int]
 
@@ -241,7 +243,8 @@ class ScriptedAppliance:
 
     async def layer4(self) -> Layer4Report:
         self._allowed(AccessRole.OPERATOR, AccessRole.VIEWER)
-        return layer4_report(self.running, self.counted, at=self.clock())
+        table = ipvs_wanted(self.running).table
+        return layer4_report(self.running, table, self.counted, at=self.clock())
 
     async def current_connections(self, query: ConnectionQuery) -> Connections:
         self._allowed(AccessRole.OPERATOR, AccessRole.VIEWER)
@@ -445,7 +448,7 @@ class ScriptedAppliance:
             yield PlannedChange(what=f"bring address {address} up", effect=Effect.NONE)
         for address in sorted(had - gets):
             yield PlannedChange(what=f"take address {address} down", effect=Effect.NONE)
-        if _structure(old) != _structure(new):
+        if structure(old) != structure(new):
             dropped = self._dropped(old, new)
             yield PlannedChange(
                 what="reload HAProxy",
@@ -586,16 +589,6 @@ class ScriptedAppliance:
             services=services,
             layer4=self.counted,
         )
-
-
-def _structure(document: Document) -> object:
-    """Everything but what a running HAProxy can be told without a reload."""
-    tree = document.cluster.model_dump(mode="json")
-    for service in tree["layer7"]:
-        for server in service["servers"]:
-            del server["state"], server["weight"], server["comment"]
-        del service["comment"]
-    return tree
 
 
 def _problem_views(problems: Iterable[Problem]) -> tuple[ProblemView, ...]:

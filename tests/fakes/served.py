@@ -63,6 +63,11 @@ def application(fake: ScriptedAppliance) -> FastAPI:
     door("POST", "/draft/review", lambda _: fake.review())
     door("POST", "/confirm", lambda _: fake.confirm())
 
+    door(
+        "GET",
+        "/layer4/{service}/{server}/checks",
+        lambda r: fake.check_results(int(r.path_params["service"]), int(r.path_params["server"])),
+    )
     door("GET", "/layer4", lambda _: fake.layer4())
 
     async def connections(request: Request) -> BaseModel:

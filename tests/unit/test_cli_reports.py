@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from services.api_reports import CheckResult
 from tests.fakes import scenes
 from tests.fakes.appliance import ScriptedAppliance
 from tests.fakes.ipvs_conn import FakeConnections
@@ -81,3 +82,17 @@ def test_layer_4_status_is_the_kernels_counters(ballast: Ballast) -> None:
 def test_without_layer_4_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     ran = against(scenes.small(), capsys)("status", "--layer", "4")
     assert (ran.status, ran.out, ran.err) == (0, "", "There is no layer 4 service.\n")
+
+
+def test_the_last_checks_of_a_server(ballast: Ballast, fake: ScriptedAppliance) -> None:
+    assert ballast("checks", "shop", "shop2").status == 1, "nothing is known of it"
+    fake.checked[scenes.SHOP, 1] = (
+        CheckResult(at=1_700_000_060, check="http 80", ok=False, words="answer 503", ms=4),
+        CheckResult(at=1_700_000_000, check="http 80", ok=True, words="", ms=2),
+    )
+    rows = ballast("checks", "shop", "shop1").out.splitlines()
+    assert rows[1].split()[2:] == ["http", "80", "failed", "4", "ms", "answer", "503"]
+    assert rows[2].split()[2:] == ["http", "80", "ok", "2", "ms"]
+    found = ballast("checks", "shop", "shop1", "--json").json
+    assert found["reason"] == "answer 503"
+    assert ballast("checks", "shop", "nobody").status == 1
