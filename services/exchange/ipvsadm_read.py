@@ -92,7 +92,7 @@ class _Reader:
             case "delete-server":
                 self._delete_server(rule)
             case "set":
-                raise Unread("Timeouts of connections have no field yet.")
+                raise Unread("Set timeouts under Layer 4 - advanced, for all services.")
             case "start-daemon" | "stop-daemon":
                 raise Unread("Connections are synchronised by the pair, not by a setting.")
             case other:
@@ -152,7 +152,7 @@ class _Reader:
         servers[place] = server
         for name in ("tun-csum", "tun-remcsum"):
             if name in rule.options:
-                self._left.add(line, "Checksums of tunnels have no field; none is taken.")
+                self._left.add(line, "Set the tunnel checksum at the service; none is taken.")
 
     def _delete_server(self, rule: Rule) -> None:
         key = self._there(rule)
@@ -171,7 +171,9 @@ class _Reader:
         if "pe" in rule.options:
             self._left.add(line, "Persistence by an engine (--pe) has no field.")
         if flags := rule.options.get("sched-flags"):
-            self._left.add(line, f"Flags of schedulers have no field yet: {cleaned(flags, 40)}.")
+            self._left.add(
+                line, f"Set Hash the port and Hash fallback at the service: {cleaned(flags, 40)}."
+            )
 
 
 def _key(rule: Rule) -> _Key:

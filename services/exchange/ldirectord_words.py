@@ -38,9 +38,9 @@ _KNOWN = {
     "logfile": "The journal keeps what happens.",
     "maintenancedir": "`ballast halt` takes a server out.",
     "monitorfile": "The journal keeps what happens.",
-    "quiescent": "What becomes of a failed server has no field yet.",
-    "readdquiescent": "What becomes of a failed server has no field yet.",
-    "schedflags": "Flags of schedulers have no field yet.",
+    "quiescent": "Set it under Layer 4 - advanced, for all services.",
+    "readdquiescent": "Set it under Layer 4 - advanced, for all services.",
+    "schedflags": "Set Hash the port and Hash fallback at the service.",
     "smtp": "E-mail alerts have no field yet.",
     "supervised": "The agent is supervised by the system.",
 }
