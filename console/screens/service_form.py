@@ -11,7 +11,7 @@ from console.screens.form import Form, Subject, subject
 from console.screens.overview import Overview
 from services.model import CheckProtocol, CheckType, Feedback, Forwarding, Layer4Check
 from services.model.checks import uses
-from services.model.layer4 import Protocol
+from services.model.layer4 import HASHING, Protocol, Tunnel, TunnelChecksum
 
 if TYPE_CHECKING:
     from console.app import ConsoleApp
@@ -90,8 +90,16 @@ class Layer4ServiceForm(ServiceForm):
         if self.value_of("protocol") != Protocol.MARK:
             found.add("mark")
         if self.value_of("forwarding") != Forwarding.TUN:
-            found |= {"tunnel", "tunnel_port"}
+            found |= {"tunnel", "tunnel_port", "tunnel_checksum"}
+        elif self.value_of("tunnel") == Tunnel.IPIP:
+            found |= self._unused("tunnel_checksum", TunnelChecksum.NONE)
+        if self.value_of("scheduler") not in HASHING:
+            found |= self._unused("hash_port", "False") | self._unused("hash_fallback", "False")
         return found
+
+    def _unused(self, name: str, off: str) -> set[str]:
+        """The field, unless it is on: it would be refused, and must be seen to be put right."""
+        return {name} if self.value_of(name) == off else set()
 
     def hints(self) -> list[str]:
         method = self.value_of("forwarding")

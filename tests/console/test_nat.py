@@ -89,3 +89,19 @@ async def test_auto_nat_by_a_card_without_an_address_is_refused() -> None:
         await on.see("whose gateway is this appliance get out by eth3")
         await on.press("f9")
         await on.see("Auto-NAT lends real servers the address of eth3, which has none.")
+
+
+async def test_a_service_shows_what_its_tunnel_and_its_scheduler_have_a_use_for() -> None:
+    async with stage(scenes.small()) as on:
+        await on.press("3", "3")
+        await on.see("Forwarding method")
+        assert "Tunnel" not in on.text()
+        assert "Hash" not in on.text()
+        await on.press(*["down"] * 4, "right", "right", "down", "right")
+        await on.see("(*) GUE", "Tunnel port", "Tunnel checksum")
+        await on.press("down", "down", "down", *["right"] * 4)
+        await on.see("Source hash", "Hash the port", "Hash fallback")
+        # switched on, it stays in sight: with another scheduler it is refused
+        await on.press("down", "space", "up", "left")
+        await on.see("Hash the port [x] yes")
+        assert "Hash fallback" not in on.text()
