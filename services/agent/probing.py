@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ballast-probe` kept at what the running document asks of it, and its results taken.
+
+It is started with the first job and ended with the last one. What it has to do is asked of it
+each time, so one that was killed, or that an earlier agent left behind, is given its jobs as soon
+as it is seen; the verdicts known so far go along, and no server turns because its probe began
+anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import replace
+
+from services.drivers.probe_jobs import Probes
+from services.health.jobs import Job, Look, fingerprint_of, jobs_of
+from services.health.verdict import UNKNOWN, Verdict, remembered
+from services.model import Document
+
+REFRESH_S = 5.0
+"""A secret's text that was replaced reaches the probe within this time."""
+
+
+class Probing:
+    """Follows one appliance's document; `secret_of` reads a stored secret."""
+
+    def __init__(
+        self,
+        probes: Probes,
+        secret_of: Callable[[str], str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._probes = probes
+        self._secret_of = secret_of
+        self._clock = clock
+        self._document: Document | None = None
+        self._jobs: tuple[Job, ...] = ()
+        self._fingerprint = ""
+        self._due = 0.0
+
+    async def follow(self, document: Document, verdicts: MutableMapping[str, Verdict]) -> None:
+        """Let the probe do what `document` asks; raises `ApplianceError` if it cannot."""
+        self._read(document)
+        seen = await self._probes.seen()
+        if not self._jobs:
+            if seen is not None:
+                await self._probes.stop()
+            return
+        if seen is None:
+            await self._probes.start()
+            seen = await self._probes.seen()
+        if seen is None or seen.fingerprint != self._fingerprint:
+            await self._probes.replace([_seeded(job, verdicts) for job in self._jobs])
+
+    def take(self, verdicts: MutableMapping[str, Verdict]) -> Sequence[Look]:
+        """Put what it has found since into `verdicts`; returns the looks of feedback."""
+        names = {job.name for job in self._jobs}
+        looks = [look for look in self._probes.heard() if look.name in names]
+        for look in looks:
+            before = verdicts.get(look.name, UNKNOWN)
+            verdicts[look.name] = replace(
+                before,
+                up=look.up,
+                against=look.against,
+                since=look.since or before.since,
+                results=remembered(before.results, look.result),
+            )
+        return [look for look in looks if look.result.percent is not None]
+
+    def _read(self, document: Document) -> None:
+        now = self._clock()
+        if document is self._document and now < self._due:
+            return
+        self._document, self._due = document, now + REFRESH_S
+        jobs = jobs_of(document, self._secret_of)
+        if jobs != self._jobs:
+            self._jobs, self._fingerprint = jobs, fingerprint_of(jobs)
+
+
+def _seeded(job: Job, verdicts: MutableMapping[str, Verdict]) -> Job:
+    known = verdicts.get(job.name)
+    return job._replace(up=known.up) if known and known.results else job
