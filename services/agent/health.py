@@ -158,23 +158,16 @@ class HealthBook:
 
     async def _hear_of_the_probe(self, document: Document) -> None:
         try:
-            looks = await self._probing.looks(document, self._verdicts)
+            await self._probing.follow(document, self._verdicts)
         except ApplianceError as error:
             self._appliance.notices["probe"] = str(error)
             return
         self._appliance.notices.pop("probe", None)
-        for look in looks:
-            target = self._watched.probed.get(look.name)
-            if target is None:
-                continue
-            before = self._verdicts.get(look.name, UNKNOWN)
-            results = remembered(before.results, look.result)
-            self._verdicts[look.name] = Verdict(look.up, look.against, look.since, results)
-            if look.result.percent is not None:
-                mean = self._means.get(look.name, Mean())
-                self._means[look.name] = heard(
-                    mean, look.result.percent, at=look.result.at, every_s=AGENT_INTERVAL_S
-                )
+        for look in self._probing.take(self._verdicts):
+            percent, mean = look.result.percent, self._means.get(look.name, Mean())
+            if percent is not None:
+                at = look.result.at
+                self._means[look.name] = heard(mean, percent, at=at, every_s=AGENT_INTERVAL_S)
 
     def _forget(self) -> None:
         """What nobody asks for any more."""

@@ -1,70 +1,88 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps `ballast-probe` at work: it runs while there is something to look at, with the right jobs.
+"""`ballast-probe` kept at what the running document asks of it, and its results taken.
 
-It is no part of an apply: a probe that does not start says nothing against a configuration, and
-the servers it would look at stay what they were. What is wrong is told as a notice.
+It is started with the first job and ended with the last one. What it has to do is asked of it
+each time, so one that was killed, or that an earlier agent left behind, is given its jobs as soon
+as it is seen; the verdicts known so far go along, and no server turns because its probe began
+anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import replace
 
 from services.drivers.probe_jobs import Probes
 from services.health.jobs import Job, Look, fingerprint_of, jobs_of
-from services.health.verdict import Verdict
+from services.health.verdict import UNKNOWN, Verdict, remembered
 from services.model import Document
+
+REFRESH_S = 5.0
+"""A secret's text that was replaced reaches the probe within this time."""
 
 
 class Probing:
-    """What the probe has to do for the document that runs."""
+    """Follows one appliance's document; `secret_of` reads a stored secret."""
 
-    def __init__(self, probes: Probes, secret_of: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        probes: Probes,
+        secret_of: Callable[[str], str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._probes = probes
         self._secret_of = secret_of
+        self._clock = clock
         self._document: Document | None = None
         self._jobs: tuple[Job, ...] = ()
-        self._secrets: Mapping[str, str] = {}
         self._fingerprint = ""
+        self._due = 0.0
 
-    async def looks(self, document: Document, known: Mapping[str, Verdict]) -> Sequence[Look]:
-        """What it has found since, once it does what `document` asks for.
-
-        `known`: the verdicts so far, from which a probe that was started anew goes on counting.
-        Raises `Unable` and its children if it cannot be had.
-        """
-        if document is not self._document or self._a_secret_changed():
-            self._take(document)
-            if not self._jobs and await self._probes.seen() is not None:
-                await self._probes.stop()
+    async def follow(self, document: Document, verdicts: MutableMapping[str, Verdict]) -> None:
+        """Let the probe do what `document` asks; raises `ApplianceError` if it cannot."""
+        self._read(document)
+        seen = await self._probes.seen()
         if not self._jobs:
-            return ()
-        running = await self._probes.seen()
-        if running is None:
+            if seen is not None:
+                await self._probes.stop()
+            return
+        if seen is None:
             await self._probes.start()
-            running = await self._probes.seen()
-        if running is None or running.fingerprint != self._fingerprint:
-            await self._probes.replace([self._with_verdict(job, known) for job in self._jobs])
-        return self._probes.heard()
+            seen = await self._probes.seen()
+        if seen is None or seen.fingerprint != self._fingerprint:
+            await self._probes.replace([_seeded(job, verdicts) for job in self._jobs])
 
-    def names(self) -> frozenset[str]:
-        """The targets that it looks at."""
-        return frozenset(job.name for job in self._jobs)
+    def take(self, verdicts: MutableMapping[str, Verdict]) -> Sequence[Look]:
+        """Put what it has found since into `verdicts`; returns the looks of feedback."""
+        names = {job.name for job in self._jobs}
+        looks = [look for look in self._probes.heard() if look.name in names]
+        for look in looks:
+            before = verdicts.get(look.name, UNKNOWN)
+            verdicts[look.name] = replace(
+                before,
+                up=look.up,
+                against=look.against,
+                since=look.since or before.since,
+                results=remembered(before.results, look.result),
+            )
+        return [look for look in looks if look.result.percent is not None]
 
     async def aclose(self) -> None:
-        """Hang up; it goes on."""
+        """Hang up; the probe goes on."""
         await self._probes.aclose()
 
-    def _take(self, document: Document) -> None:
-        self._document = document
-        self._jobs = jobs_of(document, self._secret_of)
-        names = {job.target.manner.password for job in self._jobs} - {""}
-        self._secrets = {name: self._secret_of(name) for name in names}
-        self._fingerprint = fingerprint_of(self._jobs)
+    def _read(self, document: Document) -> None:
+        now = self._clock()
+        if document is self._document and now < self._due:
+            return
+        self._document, self._due = document, now + REFRESH_S
+        jobs = jobs_of(document, self._secret_of)
+        if jobs != self._jobs:
+            self._jobs, self._fingerprint = jobs, fingerprint_of(jobs)
 
-    def _a_secret_changed(self) -> bool:
-        return any(self._secret_of(name) != text for name, text in self._secrets.items())
 
-    @staticmethod
-    def _with_verdict(job: Job, known: Mapping[str, Verdict]) -> Job:
-        verdict = known.get(job.name)
-        return job._replace(up=verdict.up if verdict and verdict.results else None)
+def _seeded(job: Job, verdicts: MutableMapping[str, Verdict]) -> Job:
+    known = verdicts.get(job.name)
+    return job._replace(up=known.up) if known and known.results else job
