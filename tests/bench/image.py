@@ -68,8 +68,7 @@ def _boots(
             "until systemctl is-active -q ballast-slot-copy; do sleep 1; done", within_s=COPY_S
         )
         listening = unit.shell("ss -Hltun | awk '{print $5}'").split()
-        unit.machine.push_power_button()
-        unit.machine.await_end(within_s=120)
+        unit.switch_off()
     asyncio.run(guest_disk.overlay(settled, plain))
     asyncio.run(guest_disk.set_grub_variables(plain, {"EXTRA": PLAIN}))
     ours, peer, memory = [], [], 0.0
@@ -78,8 +77,7 @@ def _boots(
             ours.append(unit.see_status(FACTORY))
             unit.root_shell(CHOSEN, first=False)
             memory = max(memory, float(unit.shell("free -m | awk '/^Mem/ {print $3}'")))
-            unit.machine.push_power_button()
-            unit.machine.await_end(within_s=120)
+            unit.switch_off()
         with Unit(plain, folder, archive) as unit:
             unit.see("login:", within_s=240)
             peer.append(unit.since_power_on())
