@@ -14,6 +14,7 @@ from image.disk import assembly
 from image.formats.products import make_raw
 from image.medium import iso
 from image.root import Built, build
+from tests.shipped import unpack
 
 BUILD_S = 1800
 """From an empty cache on a busy machine: the packages, the root file system, the disk."""
@@ -44,8 +45,6 @@ def built() -> Built:
 @pytest.fixture(scope="session")
 def unpacked(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root file system as a folder; nobody changes it, see `tests.image.entered`."""
-    from tests.image.entered import unpack
-
     folder = tmp_path_factory.mktemp("root")
     unpack(built.archive, folder)
     return folder
