@@ -59,7 +59,7 @@ async def _built() -> tuple[Path, Path, Path]:
 def _boots(
     disk: Path, archive: Path, folder: Path
 ) -> tuple[list[float], list[float], float, set[int]]:
-    settled, plain = folder / "settled.qcow2", folder / "plain.qcow2"
+    settled, whole, plain = (folder / f"{name}.qcow2" for name in ("settled", "whole", "plain"))
     asyncio.run(guest_disk.overlay(disk, settled))
     with Unit(settled, folder, archive) as unit:
         unit.see_status()
@@ -69,11 +69,13 @@ def _boots(
         )
         listening = unit.shell("ss -Hltun | awk '{print $5}'").split()
         unit.switch_off()
-    asyncio.run(guest_disk.overlay(settled, plain))
+    # nobody writes to the one below from here on
+    for disk_of_one_side in (whole, plain):
+        asyncio.run(guest_disk.overlay(settled, disk_of_one_side))
     asyncio.run(guest_disk.set_grub_variables(plain, {"EXTRA": PLAIN}))
     ours, peer, memory = [], [], 0.0
     for _ in range(TURNS):
-        with Unit(settled, folder, archive) as unit:
+        with Unit(whole, folder, archive) as unit:
             ours.append(unit.see_status(FACTORY))
             unit.root_shell(CHOSEN, first=False)
             memory = max(memory, float(unit.shell("free -m | awk '/^Mem/ {print $3}'")))
