@@ -45,7 +45,7 @@ def carry(root: Path, names: Sequence[str] = TREE) -> Path:
     skip = shutil.ignore_patterns("__pycache__")
     for name in names:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, tests / name, ignore=skip)
+            shutil.copytree(ROOT / name, tests / name, ignore=skip, symlinks=True)
         else:
             shutil.copy(ROOT / name, tests)
     for name in BROUGHT:
