@@ -69,43 +69,6 @@ def confirm(machine: Installing) -> None:
     machine.press("ret")
 
 
-@pytest.mark.parametrize(
-    ("firmware", "inserted"), [(Firmware.BIOS, as_cd), (Firmware.SECURE_BOOT, as_stick)]
-)
-def test_it_installs_an_appliance_that_starts(
-    appliance: Appliance,
-    medium: Path,
-    tmp_path: Path,
-    firmware: Firmware,
-    inserted: Callable[[Path], tuple[str, ...]],
-) -> None:
-    disk = blank(tmp_path, LARGER_MIB)
-    with Installing(
-        disk, tmp_path, appliance.root, medium=inserted(medium), firmware=firmware
-    ) as machine:
-        confirm(machine)
-        machine.see(f"Ballast is installed on {NAME}", within_s=INSTALL_S)
-    verdict, ends = table_of(disk, tmp_path)
-    assert "No errors detected" in verdict
-    assert ends[""] == LARGER_MIB * MIB // 512 - 34
-    with Installing(
-        disk, tmp_path, appliance.root, medium=inserted(medium), firmware=firmware
-    ) as machine:
-        machine.see("Choose the disk", within_s=START_S)
-        machine.press("ret")
-        machine.see("A Ballast is on it", "root-b", "data")
-        machine.press("n", "esc")
-        machine.see("Remove the medium")
-        machine.take_medium_out()
-        machine.press("ret")
-        machine.see("F2 Log in", FACTORY, within_s=PAINT_S)
-        machine.switch_off()
-    verdict, ends = table_of(disk, tmp_path)
-    assert "No errors detected" in verdict
-    # the data partition has grown to the disk
-    assert ends["data"] > (LARGER_MIB - 2) * MIB // 512
-
-
 @pytest.mark.parametrize("firmware", [Firmware.UEFI, Firmware.SECURE_BOOT])
 def test_it_starts_from_virtual_media_under_uefi(
     appliance: Appliance, medium: Path, tmp_path: Path, firmware: Firmware
@@ -196,6 +159,43 @@ def _middle_of_the_image(medium: Path) -> int:
 
 def test_the_same_inputs_make_the_same_medium(medium: Path, medium_again: Path) -> None:
     assert filecmp.cmp(medium, medium_again, shallow=False)
+
+
+@pytest.mark.parametrize(
+    ("firmware", "inserted"), [(Firmware.BIOS, as_cd), (Firmware.SECURE_BOOT, as_stick)]
+)
+def test_it_installs_an_appliance_that_starts(
+    appliance: Appliance,
+    medium: Path,
+    tmp_path: Path,
+    firmware: Firmware,
+    inserted: Callable[[Path], tuple[str, ...]],
+) -> None:
+    disk = blank(tmp_path, LARGER_MIB)
+    with Installing(
+        disk, tmp_path, appliance.root, medium=inserted(medium), firmware=firmware
+    ) as machine:
+        confirm(machine)
+        machine.see(f"Ballast is installed on {NAME}", within_s=INSTALL_S)
+    verdict, ends = table_of(disk, tmp_path)
+    assert "No errors detected" in verdict
+    assert ends[""] == LARGER_MIB * MIB // 512 - 34
+    with Installing(
+        disk, tmp_path, appliance.root, medium=inserted(medium), firmware=firmware
+    ) as machine:
+        machine.see("Choose the disk", within_s=START_S)
+        machine.press("ret")
+        machine.see("A Ballast is on it", "root-b", "data")
+        machine.press("n", "esc")
+        machine.see("Remove the medium")
+        machine.take_medium_out()
+        machine.press("ret")
+        machine.see("F2 Log in", FACTORY, within_s=PAINT_S)
+        machine.switch_off()
+    verdict, ends = table_of(disk, tmp_path)
+    assert "No errors detected" in verdict
+    # the data partition has grown to the disk
+    assert ends["data"] > (LARGER_MIB - 2) * MIB // 512
 
 
 @pytest.fixture(autouse=True)
