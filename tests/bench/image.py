@@ -4,7 +4,8 @@
 Both sides of the ratio are the same disk, kernel and packages on the same emulated machine of two
 processors. The peer has every unit of ours masked and a getty on its screen: the clock stops at
 its login prompt, and at our status screen with its figures, for which the agent must have brought
-the network up. They take turns, after a first start that has made keys and filled the second slot.
+the network up. They take turns, each shut down properly, after a first start that has made keys and
+filled the second slot.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from image.disk import assembly
 from image.formats.products import make
 from image.root import build
 from tests.bench.results import Formula, Result
-from tests.image.unit import FACTORY, Unit
+from tests.image.unit import FACTORY, PAINT_S, Unit
 from tests.netns import inside
 
 TURNS = 3
@@ -81,6 +82,7 @@ def _boots(
             memory = max(memory, float(unit.shell("free -m | awk '/^Mem/ {print $3}'")))
             unit.switch_off()
         with Unit(plain, folder, archive) as unit:
-            unit.see("login:", within_s=240)
+            unit.see("login:", within_s=PAINT_S)
             peer.append(unit.since_power_on())
+            unit.switch_off()
     return ours, peer, memory, {int(line.rpartition(":")[2]) for line in listening}
