@@ -29,7 +29,7 @@ from console.screens.frame import Frame
 from console.terminal import fits
 from console.watch import Watch
 from console.working import Working
-from services.api import AccessRole, DraftView
+from services.api import AccessRole, DraftView, System
 
 HOLD_S = 1.0
 """How long the first painting waits for the first figures."""
@@ -84,6 +84,8 @@ class ConsoleApp(Working, inherit_bindings=False):
         self.resident = resident
         self.view = View()
         """How the person likes the Overview; kept while they are elsewhere."""
+        self.system = System.LINUX
+        """What ran on the real servers that the person set up last."""
         self.fault: Exception | None = None
         self._held_back = ExitStack()
         self.set_class(plain_frames, "-ascii")

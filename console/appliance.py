@@ -13,6 +13,7 @@ from services.api import (
     AddressProbe,
     Applied,
     ApplyRequest,
+    DoctorReport,
     DraftApply,
     DraftView,
     Edit,
@@ -23,8 +24,16 @@ from services.api import (
     ReviewView,
     Revision,
     RevisionInfo,
+    SetupView,
     Status,
+    System,
     WhoAmI,
+)
+from services.api_reports import (
+    CheckResults,
+    ConnectionQuery,
+    Connections,
+    Layer4Report,
 )
 
 
@@ -85,8 +94,23 @@ class Appliance(Protocol):
     async def probe_address(self, interface: str, address: str) -> AddressProbe:
         """Ask the wire of a card whether somebody has the address already."""
 
+    async def server_setup(self, service: int, server: int, system: System) -> SetupView:
+        """What to do on a real server of a layer 4 service."""
+
+    async def examine(self, service: int | None = None) -> DoctorReport:
+        """Have the doctor examine a service, or all."""
+
     async def power(self, request: PowerRequest) -> PowerRequest:
         """Restart or shut down the machine; answers when that has begun."""
 
+    async def check_results(self, service: int, server: int) -> CheckResults:
+        """What the last looks at a layer 4 server found."""
+
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""
+
+    async def layer4(self) -> Layer4Report:
+        """What every layer 4 service and its servers carry."""
+
+    async def current_connections(self, query: ConnectionQuery) -> Connections:
+        """The kernel's connections that match; of very many it takes seconds."""

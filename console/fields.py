@@ -87,8 +87,8 @@ class FieldSpec:
 
 
 _WORDS = {
-    "http": "HTTP mode",
-    "tcp": "TCP mode",
+    "http": "HTTP",
+    "tcp": "TCP",
     "leastconn": "Weighted least connections",
     "roundrobin": "Weighted round robin",
     "source_ip": "Source IP",
@@ -120,6 +120,23 @@ _WORDS = {
     "ovf": "Weighted overflow",
     "lblc": "Locality-based least connections",
     "lblcr": "Locality-based, with replication",
+    "https": "HTTPS",
+    "http_proxy": "HTTP proxy",
+    "smtp": "SMTP",
+    "pop3": "POP3",
+    "pop3s": "POP3S",
+    "imap": "IMAP",
+    "imaps": "IMAPS",
+    "ftp": "FTP",
+    "nntp": "NNTP",
+    "ldap": "LDAP",
+    "mysql": "MySQL",
+    "postgresql": "PostgreSQL",
+    "simple_tcp": "Simple TCP",
+    "dns": "DNS",
+    "radius": "RADIUS",
+    "sip": "SIP",
+    "any": "Any protocol",
 }
 """The trade's spelling of some values; any other is written as it is."""
 
@@ -216,6 +233,8 @@ def _spec(model: type[BaseModel], name: str, info: FieldInfo) -> FieldSpec:
     inner = _without_none(info.annotation)
     optional = inner is not info.annotation
     kind, options = _kind(inner)
+    if optional and kind is Kind.CHOICE:
+        options = (("", "None"), *options)
     return FieldSpec(
         path=(name,),
         title=info.title or name.replace("_", " ").capitalize(),

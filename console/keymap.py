@@ -88,9 +88,14 @@ _TABLE = (
     Key("open", ("enter",), "Open", "Open the line, or the actions it offers."),
     Key("filter", ("slash",), "Filter", "Show only lines with these words; Esc clears it."),
     # Overview
-    Key("new", ("n",), "New", "New virtual service, or real server in the service of the row."),
-    Key("edit", ("e",), "Edit", "Edit the row's service or server."),
-    Key("delete", ("x", "delete"), "Delete", "Delete the row's service or server; asks first."),
+    Key(
+        "new",
+        ("n",),
+        "New",
+        "New virtual service, real server in the row's service, or entry.",
+    ),
+    Key("edit", ("e",), "Edit", "Edit what the row stands for."),
+    Key("delete", ("x", "delete"), "Delete", "Delete what the row stands for; asks first."),
     Key("halt", ("h",), "Halt", "Take the row's server offline at once; on a VIP all its servers."),
     Key("drain", ("d",), "Drain", "Let the server finish its connections and take no new ones."),
     Key("online", ("o",), "Online", "Bring the server, or all of the VIP, back into service."),
@@ -104,6 +109,13 @@ _TABLE = (
     Key("pause", ("p",), "Pause", "Stop or resume the live refresh."),
     Key("slower", ("less_than_sign",), "Slower", "Refresh less often."),
     Key("faster", ("greater_than_sign",), "Faster", "Refresh more often."),
+    # reports
+    Key("next_page", ("n", "right"), "Next page", "The connections after these."),
+    Key("previous_page", ("b", "left"), "Page before", "The connections before these."),
+    Key("other_view", ("t",), "Totals", "Between the lines and their totals, or rates."),
+    # real servers' set-up, doctor
+    Key("system", ("s",), "System", "Choose what runs on the real server."),
+    Key("set_up", ("enter",), "Set up", "The commands for the real server of this finding."),
     # forms
     Key("submit", ("f9", "ctrl+s"), "Update", "Take the form's fields into the pending changes."),
     Key("next_field", ("down", "tab"), "Next field", "To the next field."),

@@ -16,13 +16,16 @@ from pydantic import ValidationError
 from services.api import Edit
 from services.model import (
     LAYERS,
+    NAT,
     AnyService,
     Document,
     Interface,
+    Layer4Advanced,
     Layer4Server,
     Layer4Service,
     Local,
     Model,
+    NatEntry,
     RealServer,
     Server,
     VirtualService,
@@ -43,9 +46,21 @@ CHILDREN: Mapping[type[Model], str] = {
 """The field of a model that holds objects of their own."""
 
 
+_KINDS: Mapping[type[Model], str] = {
+    Layer4Service: "virtual service",
+    VirtualService: "virtual service",
+    Layer4Server: "real server",
+    RealServer: "real server",
+    NatEntry: "1:1 NAT",
+    Layer4Advanced: "all of layer 4",
+}
+
+
 @dataclass(frozen=True)
 class Key:
-    """Names an object: `layer7/7`, `layer7/7/3`, `layer4/8`, `local`, `local/eth0`."""
+    """Names an object: `layer7/7`, `layer7/7/3`, `layer4/8`, `nat/9`, `local`, `local/eth0`,
+    `layer4_advanced`.
+    """
 
     text: str
 
@@ -66,10 +81,19 @@ class Key:
                 return VirtualService
             case ("layer7", _, _):
                 return RealServer
+            case ("nat", _):
+                return NatEntry
+            case ("layer4_advanced",):
+                return Layer4Advanced
             case ("local",):
                 return Local
             case _:
                 return Interface
+
+    @property
+    def kind(self) -> str:
+        """What people call an object like this."""
+        return _KINDS.get(self.model, "this unit")
 
     @property
     def is_service(self) -> bool:
@@ -98,7 +122,13 @@ def server_key(service: int, server: int, layer: str = "layer7") -> Key:
     return Key(f"{layer}/{service}/{server}")
 
 
+def nat_key(entry: int) -> Key:
+    """Key of a 1:1 NAT entry."""
+    return Key(f"{NAT}/{entry}")
+
+
 LOCAL = Key("local")
+LAYER4_ADVANCED = Key("layer4_advanced")
 
 
 def interface_key(name: str) -> Key:
@@ -120,6 +150,11 @@ def place_of(document: Document, key: Key) -> Place | None:
         case ("local", name):
             names: list[str] = [card.name for card in document.local.interfaces]
             return ("local", "interfaces", names.index(name)) if name in names else None
+        case ("layer4_advanced",):
+            return ("cluster", "layer4_advanced")
+        case ("nat", number):
+            ids = [entry.id for entry in document.cluster.nat]
+            return ("cluster", NAT, ids.index(int(number))) if int(number) in ids else None
     service, server = key.ids
     layer = key.parts[0]
     for index, found in enumerate(getattr(document.cluster, layer)):
@@ -154,6 +189,8 @@ def label_of(document: Document, key: Key) -> str:
             return "this unit"
         case ("local", name):
             return name
+        case ("layer4_advanced",):
+            return "Layer 4 - advanced"
     service, server = key.ids
     owner = find(document, key.owner)
     found = find(document, key)
@@ -171,6 +208,11 @@ def put(document: Document, key: Key, model: Model) -> Document:
             cards = _with(document.local.interfaces, model, lambda card: card.name)
             local = document.local.model_copy(update={"interfaces": cards})
             return document.model_copy(update={"local": local})
+        case NatEntry():
+            entries = _with(document.cluster.nat, model, lambda entry: entry.id)
+            return _with_cluster(document, nat=entries)
+        case Layer4Advanced():
+            return _with_cluster(document, layer4_advanced=model)
         case VirtualService() | Layer4Service():
             old = find(document, key)
             servers = old.servers if isinstance(old, VirtualService | Layer4Service) else ()
@@ -181,6 +223,11 @@ def put(document: Document, key: Key, model: Model) -> Document:
                 new = _with_server(owner.servers, model)
                 return _with_service(document, owner.model_copy(update={"servers": new}))
     return document
+
+
+def _with_cluster(document: Document, **fields: object) -> Document:
+    cluster = document.cluster.model_copy(update=fields)
+    return document.model_copy(update={"cluster": cluster})
 
 
 def _with_server(servers: Sequence[Server], new: Server) -> tuple[Server, ...]:
@@ -201,14 +248,17 @@ def _with(
 
 
 def remove(document: Document, key: Key) -> Document:
-    """`document` without the object and what is in it; a unit or a missing one stays."""
+    """`document` without the object and what is in it; what is always there or missing stays."""
     match key.parts:
-        case ("local",):
+        case ("local",) | ("layer4_advanced",):
             return document
         case ("local", name):
             cards = tuple(card for card in document.local.interfaces if card.name != name)
             local = document.local.model_copy(update={"interfaces": cards})
             return document.model_copy(update={"local": local})
+        case ("nat", number):
+            kept = tuple(entry for entry in document.cluster.nat if entry.id != int(number))
+            return _with_cluster(document, nat=kept)
     service, server = key.ids
     if not server:
         services = (one for one in document.cluster.services if one.id != service)

@@ -15,7 +15,7 @@ _OPERATORS = (AccessRole.OPERATOR,)
 _SETUP = (AccessRole.SETUP,)
 
 NEEDED: Mapping[str, tuple[AccessRole, ...]] = {
-    **dict.fromkeys(("halt", "drain", "online", "mark"), _OPERATORS),
+    **dict.fromkeys(("halt", "drain", "online", "mark", "doctor"), _OPERATORS),
     **dict.fromkeys(("submit", "apply", "discard", "discard_all", "keep", "undo"), _SETUP),
     **dict.fromkeys(("keep_mine", "take_theirs"), _SETUP),
     **dict.fromkeys(("new", "delete", "roll_back"), ()),

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 from console import objects, switching, theme
 from console.roles import may, offered
 from console.rows import Draft, Row
+from console.screens.checks import ChecksScreen
 from console.screens.dialog import Ask, Choice, Pick, TypeToConfirm
+from console.screens.doctor import DoctorScreen
 from console.screens.server_form import ServerForm
+from console.screens.server_setup import ServerSetupScreen
 from console.screens.service_form import ServiceForm, form_of
 from console.switching import Switch
 from console.wording import count
@@ -24,6 +27,8 @@ from services.model import ServerState
 
 if TYPE_CHECKING:
     from console.screens.overview import Overview
+
+NEW_YET = "It does not run yet: apply the pending changes first (F7)."
 
 _DONE = {
     ServerState.HALT: "halted",
@@ -214,14 +219,31 @@ async def _delete(overview: Overview, row: Row) -> None:
     app.say(f"{row.label} will be deleted with the pending changes (F7).", bad=False)
 
 
+def _no_setup(row: Row) -> str:
+    """Why there are no commands for the row's real servers; empty: there are."""
+    if row.service.layer != "layer4":
+        return "Servers of layer 7 services need none: this unit is their client."
+    if row.draft is Draft.NEW:
+        return NEW_YET
+    return "" if row.server or row.service.servers else "It has no real server yet: n makes one."
+
+
+def _no_checks(row: Row) -> str:
+    """Why no results can be shown; empty: they can."""
+    if row.service.layer != "layer4":
+        return "HAProxy tells of layer 7 servers the last result only: it stands above."
+    if row.server is None:
+        return "Choose one of its real servers."
+    return NEW_YET if row.draft is Draft.NEW else ""
+
+
 def open_actions(overview: Overview, row: Row) -> None:
     """The menu of what one can do with the row."""
     overview.console_app.ask(lambda: _actions(overview, row), "offering actions")
 
 
 async def _actions(overview: Overview, row: Row) -> None:
-    new_yet = "It does not run yet: apply the pending changes first (F7)."
-    missing = new_yet if row.draft is Draft.NEW else ""
+    missing = NEW_YET if row.draft is Draft.NEW else ""
     whom = "" if row.server else " all its real servers"
     choices = [
         Choice("edit", "e", "Edit"),
@@ -229,6 +251,9 @@ async def _actions(overview: Overview, row: Row) -> None:
         Choice("halt", "h", f"Halt{whom}", missing),
         Choice("drain", "d", f"Drain{whom}", missing),
         Choice("online", "o", f"Online{whom}", missing),
+        Choice("doctor", "t", "Have the doctor examine the service", missing),
+        Choice("setup", "s", "Set up: the commands for the real server", _no_setup(row)),
+        Choice("checks", "c", "Last results of its checks", _no_checks(row)),
         Choice("logs", "l", "Journal entries that name it"),
         Choice("delete", "x", "Delete"),
     ]
@@ -248,6 +273,14 @@ async def _actions(overview: Overview, row: Row) -> None:
             new(overview)
         case "halt" | "drain" | "online":
             switch(overview, [row], ServerState(picked))
+        case "doctor":
+            overview.app.push_screen(DoctorScreen(row.service.id, row.service.label))
+        case "setup":
+            servers = [row.server] if row.server else row.service.servers
+            keys = [(row.service.id, server.id) for server in servers]
+            overview.app.push_screen(ServerSetupScreen(keys, row.label))
+        case "checks" if row.server:
+            overview.app.push_screen(ChecksScreen((row.service.id, row.server.id), row.label))
         case "logs":
             overview.action_logs()
         case "delete":

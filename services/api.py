@@ -12,8 +12,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.doctor.asked import Verdict as Verdict
 from services.model import Document, ServerState
 from services.plan.changes import Effect as Effect
+from services.systems import SYSTEM_NAMES as SYSTEM_NAMES
+from services.systems import System as System
 
 API_VERSION = 1
 
@@ -285,11 +288,15 @@ class Edit(Wire):
     """
 
     key: Annotated[
-        str, Field(pattern=r"^(local(/eth[0-3])?|layer[47]/[0-9]{1,10}(/[0-9]{1,10})?)$")
+        str,
+        Field(
+            pattern=r"^(local(/eth[0-3])?|layer4_advanced|nat/[0-9]{1,10}"
+            r"|layer[47]/[0-9]{1,10}(/[0-9]{1,10})?)$"
+        ),
     ]
-    """`layer7/SERVICE`, `layer7/SERVICE/SERVER` (ids), `layer4/` likewise, `local` or
-    `local/eth0`; a new object
-    has an id that its console picked at random."""
+    """`layer7/SERVICE`, `layer7/SERVICE/SERVER` (ids), `layer4/` likewise, `nat/ENTRY`,
+    `layer4_advanced`, `local` or `local/eth0`; a new object has an id that its console picked at
+    random."""
     before: dict[str, Any] | None = None
     """None: it is new."""
     after: dict[str, Any] | None = None
@@ -350,6 +357,50 @@ class AddressProbe(Wire):
     """False: the card has no link, so nobody could have answered."""
     owner: str = ""
     """Hardware address of whoever answered for it; empty: nobody did."""
+
+
+class SetupView(Wire):
+    """What to do on one real server so that it answers for its VIPs."""
+
+    system: System
+    title: str
+    """Which server, which system."""
+    about: tuple[str, ...]
+    """Sentences: what is to be done and why, what the commands cannot know."""
+    apply: str
+    """Commands or steps, many lines; empty: nothing is to be done. So the other two."""
+    verify: str
+    undo: str
+    text: str
+    """All of it as a file."""
+
+
+class FindingView(Wire):
+    """One thing that the doctor found about a service or one of its servers."""
+
+    verdict: Verdict
+    service: str
+    """Label."""
+    server: str = ""
+    """Label; empty: about the service itself."""
+    what: str
+    """The cause, a sentence."""
+    do: str = ""
+    """The way out; empty where nothing needs to be done."""
+    key: tuple[int, int] = (0, 0)
+    """Ids of the service and server whose set-up is meant; the latter 0 if there is none."""
+    setup: str = ""
+    """Label of the service under which the server's set-up commands, the way out, are to be had;
+    empty: they are not."""
+
+
+class DoctorReport(Wire):
+    """What an examination has proven, faults first."""
+
+    findings: tuple[FindingView, ...]
+    took_s: float
+    left_out: int = 0
+    """Servers that were not examined because there are too many at once."""
 
 
 class JournalEntry(Wire):

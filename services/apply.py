@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from services.drivers.checks import Checks
 from services.drivers.files import Files
 from services.drivers.haproxy import Haproxy
 from services.drivers.host import Host
@@ -36,10 +37,13 @@ from services.plan.changes import (
     SetRules,
     SetServer,
     SetSysctls,
+    StartChecks,
     StartHaproxy,
+    StopChecks,
     StopHaproxy,
     WriteFile,
 )
+from services.plan.ipvs import IpvsSeen, IpvsWanted
 from services.plan.ipvs_changes import IpvsChange
 from services.plan.state import AddressKey
 
@@ -61,19 +65,28 @@ class Drivers:
     sysctls: Sysctls
     ipvs: Ipvs
     nft: Nft
+    checks: Checks
 
 
-async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = None) -> Seen:
+async def look(
+    drivers: Drivers,
+    wanted: Wanted,
+    *,
+    running: Wanted | None = None,
+    layer4: Callable[[IpvsWanted], Awaitable[IpvsSeen | None]] | None = None,
+) -> Seen:
     """The system as it is, as far as `wanted` speaks about it.
 
     `running` is what the system was brought to before: it knows whose clients use which
-    address, so that the plan can count whom it cuts.
+    address, so that the plan can count whom it cuts. `layer4` looks at the kernel's table; the
+    driver's whole look unless given.
     """
+    table = layer4(wanted.ipvs) if layer4 is not None else drivers.ipvs.seen()
     paths = [file.path for file in wanted.files]
-    haproxy, links, (ipvs, rules), hostname, sysctls, files = await asyncio.gather(
+    haproxy, links, (ipvs, rules, checks), hostname, sysctls, files = await asyncio.gather(
         drivers.haproxy.seen(),
         drivers.links.seen(),
-        asyncio.gather(drivers.ipvs.seen(), drivers.nft.seen()),
+        asyncio.gather(table, drivers.nft.seen(), drivers.checks.seen()),
         drivers.host.hostname(),
         drivers.sysctls.seen(wanted.sysctls),
         asyncio.gather(*map(drivers.files.read, paths)),
@@ -85,7 +98,9 @@ async def look(drivers: Drivers, wanted: Wanted, *, running: Wanted | None = Non
         sysctls=sysctls,
         ipvs=ipvs,
         rules=rules,
+        checks=checks,
         clients=(running or wanted).links.clients,
+        outside=(running or wanted).links.outside,
         files=dict(zip(paths, files, strict=True)),
     )
 
@@ -131,8 +146,29 @@ def require_able(wanted: Wanted, seen: Seen) -> None:
         )
     if wanted.rules and seen.rules is None:
         raise Refused(
-            "This machine has no nftables, which services of several ports and SNAT need.",
+            "This machine has no nftables, which services of several ports and NAT rules need.",
             do=INSTALL,
+        )
+
+
+async def require_schedulers(drivers: Drivers, wanted: Wanted, seen: Seen) -> None:
+    """Raise `Refused` if the kernel lacks a scheduler that nothing uses yet.
+
+    Asked of a person's changes only: what runs is to be put right as far as it goes.
+    """
+    if seen.ipvs is None:
+        return
+    used = {entry.service.scheduler for entry in seen.ipvs.table.values()}
+    new = {
+        entry.service.scheduler: key
+        for key, entry in wanted.ipvs.table.items()
+        if entry.service.scheduler not in used
+    }
+    for scheduler in sorted(await drivers.ipvs.lacking(new)):
+        raise Refused(
+            f"This machine's kernel has no scheduler {scheduler}, which layer 4 service "
+            f"{new[scheduler]} asks for.",
+            do=f"Choose another one, or load its module (`modprobe ip_vs_{scheduler}`).",
         )
 
 
@@ -170,6 +206,8 @@ async def _prepared(
     async def judged() -> None:
         if new.haproxy.fingerprint != old.haproxy.fingerprint:
             await drivers.haproxy.judge(new.haproxy.config.data)
+        if new.checks.running and new.checks.fingerprint != old.checks.fingerprint:
+            await drivers.checks.judge(new.checks.config.data)
 
     # gathered like this, because a look cut off in the middle leaves answers that nobody reads
     refusal, obstacle, seen = await asyncio.gather(
@@ -181,6 +219,7 @@ async def _prepared(
     if not isinstance(seen, Seen):
         return None
     require_able(new, seen)
+    await require_schedulers(drivers, new, seen)
     return seen
 
 
@@ -261,6 +300,10 @@ async def _single(drivers: Drivers, step: Change) -> None:
             await drivers.haproxy.stop()
         case EndStrays():
             await drivers.haproxy.end_strays()
+        case StartChecks():
+            await drivers.checks.start()
+        case StopChecks():
+            await drivers.checks.stop()
         case SetGateway():
             await drivers.links.set_gateway(step.version, step.address)
         case DropGateway():

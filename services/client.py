@@ -20,6 +20,7 @@ from services.api import (
     AddressProbe,
     Applied,
     ApplyRequest,
+    DoctorReport,
     DraftApply,
     DraftView,
     Edit,
@@ -31,8 +32,16 @@ from services.api import (
     ReviewView,
     Revision,
     RevisionInfo,
+    SetupView,
     Status,
+    System,
     WhoAmI,
+)
+from services.api_reports import (
+    CheckResults,
+    ConnectionQuery,
+    Connections,
+    Layer4Report,
 )
 
 DEFAULT_SOCKET = Path("/run/ballast/agent.sock")
@@ -146,14 +155,40 @@ class Client:
         query = {"interface": interface, "address": address}
         return await self._send("POST", "/network/probe", None, AddressProbe, query)
 
+    async def server_setup(self, service: int, server: int, system: System) -> SetupView:
+        """What to do on a real server of a layer 4 service, by their permanent ids."""
+        query = {"service": str(service), "server": str(server), "system": system.value}
+        said = await self._ask("GET", "/setup", query=query)
+        return _understood(SetupView.model_validate_json, said)
+
+    async def examine(self, service: int | None = None) -> DoctorReport:
+        """Have the doctor examine a service by its permanent id, or all; takes some seconds."""
+        query = {} if service is None else {"service": str(service)}
+        return await self._send("POST", "/doctor", None, DoctorReport, query)
+
     async def power(self, request: PowerRequest) -> PowerRequest:
         """Restart or shut down the machine; answers when that has begun."""
         return await self._send("POST", "/power", request, PowerRequest)
+
+    async def check_results(self, service: int, server: int) -> CheckResults:
+        """What the last looks at a layer 4 server found; permanent ids."""
+        return await self._get(f"/layer4/{service}/{server}/checks", CheckResults)
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""
         said = await self._ask("GET", "/journal", query={"limit": str(limit)})
         return _understood(_JOURNAL.validate_json, said)
+
+    async def layer4(self) -> Layer4Report:
+        """What every layer 4 service and its servers carry."""
+        return await self._get("/layer4", Layer4Report)
+
+    async def current_connections(self, query: ConnectionQuery) -> Connections:
+        """The kernel's connections that match; of very many it takes seconds."""
+        asked = query.model_dump(mode="json", exclude_defaults=True)
+        words = {name: str(value) for name, value in asked.items()}
+        said = await self._ask("GET", "/connections", query=words)
+        return _understood(Connections.model_validate_json, said)
 
     async def _get(self, path: str, answer: type[_Answer]) -> _Answer:
         return _understood(answer.model_validate_json, await self._ask("GET", path))

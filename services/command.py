@@ -151,25 +151,49 @@ def start_daemon(argv: Sequence[str], *, log_to: Path, do: str) -> int:
             do=f"Make {log_to.parent} a folder the agent may write to.",
         ) from error
     try:
-        return os.posix_spawn(
-            program,
-            list(argv),
-            dict(CLEAN_ENV),
-            file_actions=(
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, output, 1),
-                (os.POSIX_SPAWN_DUP2, output, 2),
-                *((os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable()),
-            ),
-            setsid=True,
-            setsigmask=(),
-            # Python ignores these, and what is ignored stays so in a child
-            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
-        )
+        return _spawned(program, argv, output)
     except OSError as error:
         raise CommandFailed(argv, "cannot be started", error.strerror or "", do=do) from error
     finally:
         os.close(output)
+
+
+def start_watched(argv: Sequence[str]) -> tuple[int, int]:
+    """Start a program whose end the caller looks after: its process id, and what it says.
+
+    The second is the reading end of a pipe for standard output and error, which does not block;
+    the caller closes it. `argv` begins with a path. Like a daemon it gets a session of its own
+    and inherits nothing. Raises `OSError`.
+    """
+    log.debug("watch: %s", shlex.join(argv))
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(reading, False)
+    try:
+        return _spawned(argv[0], argv, writing), reading
+    except OSError:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+
+
+def _spawned(program: str, argv: Sequence[str], output: int) -> int:
+    """A process with a session of its own whose words go to `output`."""
+    return os.posix_spawn(
+        program,
+        list(argv),
+        dict(CLEAN_ENV),
+        file_actions=(
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, output, 1),
+            (os.POSIX_SPAWN_DUP2, output, 2),
+            *((os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable()),
+        ),
+        setsid=True,
+        setsigmask=(),
+        # Python ignores these, and what is ignored stays so in a child
+        setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+    )
 
 
 def _inheritable() -> list[int]:

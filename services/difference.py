@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 
 from services.draft import Object, objects
-from services.model import LAYERS, Document
+from services.model import LAYERS, NAT, Document
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _shown(value: object) -> str:
 
 
 def _names(document: Document) -> dict[str, str]:
-    names = {"local": "this unit"}
+    names = {"local": "this unit", "layer4_advanced": "layer 4 advanced settings"}
     names |= {f"local/{card.name}": f"interface {card.name}" for card in document.local.interfaces}
     for layer in LAYERS:
         for service in getattr(document.cluster, layer):
@@ -80,4 +80,5 @@ def _names(document: Document) -> dict[str, str]:
             for server in service.servers:
                 name = f"real server {service.label}/{server.label}"
                 names[f"{layer}/{service.id}/{server.id}"] = name
+    names |= {f"{NAT}/{entry.id}": f"1:1 NAT {entry.label}" for entry in document.cluster.nat}
     return names

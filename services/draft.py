@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from services.api import Edit
 from services.errors import Clash, Problem
-from services.model import LAYERS, Document, problems_from
+from services.model import LAYERS, NAT, SINGLE, Document, problems_from
 
 Object = Mapping[str, Any]
 """One object as JSON, without the objects inside it."""
@@ -40,7 +40,7 @@ def objects(document: Document) -> dict[str, dict[str, Any]]:
     """A document as a flat table of objects, in the document's order.
 
     Keys: `local`, `local/eth0`, `layer7/SERVICE`, `layer7/SERVICE/SERVER` with permanent ids,
-    and `layer4/` likewise.
+    `layer4/` likewise, `nat/ENTRY`, and `layer4_advanced`.
     """
     tree = document.model_dump(mode="json")
     local = tree["local"]
@@ -52,24 +52,29 @@ def objects(document: Document) -> dict[str, dict[str, Any]]:
             table[f"{layer}/{service['id']}"] = service
             for server in servers:
                 table[f"{layer}/{service['id']}/{server['id']}"] = server
-    return table
+    table |= {f"{NAT}/{entry['id']}": entry for entry in tree["cluster"][NAT]}
+    return table | {name: tree["cluster"][name] for name in SINGLE}
 
 
 def assembled(table: Mapping[str, Object]) -> dict[str, Any]:
     """The inverse of `objects`, as JSON; it still has to pass the model."""
     local: dict[str, Any] = {**table["local"], "interfaces": []}
     services: dict[str, dict[str, dict[str, Any]]] = {layer: {} for layer in LAYERS}
+    entries: list[Object] = []
     for key, found in table.items():
         match key.split("/"):
             case ["local", _]:
                 local["interfaces"].append(found)
+            case ["nat", _]:
+                entries.append(found)
             case [layer, service]:
                 services[layer][service] = {**found, "servers": []}
     for key, found in table.items():
         match key.split("/"):
             case [layer, service, _]:
                 services[layer][service]["servers"].append(found)
-    cluster = {layer: list(found.values()) for layer, found in services.items()}
+    cluster: dict[str, Any] = {layer: list(found.values()) for layer, found in services.items()}
+    cluster |= {NAT: entries} | {name: table[name] for name in SINGLE if name in table}
     return {"cluster": cluster, "local": local}
 
 
@@ -120,7 +125,7 @@ def _named(key: str, found: Object) -> Object:
     """The object under the name its key gives it, whatever it says itself."""
     kind, _, name = key.partition("/")
     last = name.rpartition("/")[2]
-    if kind in LAYERS:
+    if kind in (*LAYERS, NAT):
         return {**found, "id": int(last)}
     return {**found, "name": last} if last else found
 

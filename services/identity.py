@@ -29,18 +29,20 @@ _Object = TypeVar("_Object", bound=Named)
 
 
 def with_ids(document: Document, previous: Document | None, pick: Callable[[], int]) -> Document:
-    """`document` with an id on every service and server; ids it already has stay.
+    """`document` with an id on every service, server and NAT entry; ids it already has stay.
 
     Objects without one take the id of the object with the same label in `previous`, servers
     within the same service, else a fresh number from `pick`, a source of chance: numbers
     outside 1 to `LARGEST_ID`, or in use in either document, are drawn again. A layer 4 service
     that needs a firewall mark gets one, too, and keeps it.
     """
-    services = document.cluster.services
+    services, entries = document.cluster.services, document.cluster.nat
     before = previous.cluster.services if previous is not None else ()
-    if all(_whole(service) for service in services):
+    entries_before = previous.cluster.nat if previous is not None else ()
+    if all(_whole(service) for service in services) and all(entry.id for entry in entries):
         return document
-    fresh = _Fresh(pick, used=(*_ids(services), *_ids(before)))
+    used = (each.id for each in (*entries, *entries_before))
+    fresh = _Fresh(pick, used=(*_ids(services), *_ids(before), *used))
     by_id = {service.id: service for service in before}
     numbered = []
     for service in _numbered(services, before, fresh):
@@ -48,7 +50,9 @@ def with_ids(document: Document, previous: Document | None, pick: Callable[[], i
         servers = _numbered(service.servers, old.servers if old else (), fresh)
         numbered.append(service.model_copy(update={"servers": servers}))
     marked = _marked(numbered, by_id)
-    return document.model_copy(update={"cluster": document.cluster.with_services(marked)})
+    nat = _numbered(entries, entries_before, fresh)
+    cluster = document.cluster.with_services(marked).model_copy(update={"nat": nat})
+    return document.model_copy(update={"cluster": cluster})
 
 
 def _whole(service: AnyService) -> bool:

@@ -20,7 +20,7 @@ from typing import IO, Any
 from pydantic import ValidationError
 
 from services.errors import ConfigInvalid, NotFound, Problem, Refused
-from services.model import LAYERS, Document, problems_from
+from services.model import LAYERS, NAT, Document, problems_from
 from services.model.base import cleaned, shown
 
 MOST_BYTES = 16 << 20
@@ -41,8 +41,17 @@ ALWAYS_WRITTEN = {"hostname", "interfaces"}
 def read_file(path: Path) -> Document:
     """The document in a file, a pipe or, as `/dev/stdin`, standard input.
 
-    Reads no further than `MOST_BYTES`. Raises `ConfigInvalid` with every problem,
-    `NotFound`, or `Refused` for what is no file.
+    Raises `ConfigInvalid` with every problem, and what `file_data` raises.
+    """
+    name, data = file_data(path)
+    return read_document(data, name=name)
+
+
+def file_data(path: Path) -> tuple[str, bytes]:
+    """What a file, a pipe or standard input is called in sentences, and what is in it.
+
+    Reads no further than `MOST_BYTES`. Raises `ConfigInvalid` for more, `NotFound`, or
+    `Refused` for what is no file.
     """
     name = cleaned(str(path), 120)
     try:
@@ -50,13 +59,13 @@ def read_file(path: Path) -> Document:
             name = "standard input"
             # opening it by name fails where standard input is a socket
             with open(0, "rb", closefd=False) as file:
-                return _read_open(file, name=name)
+                return name, _data_of(file, name)
         with open(path, "rb", opener=_without_waiting) as file:
             kind = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(kind) and not stat.S_ISFIFO(kind):
                 raise Refused(f"{name} is no file.", do="Name a file that holds a document.")
             os.set_blocking(file.fileno(), True)
-            return _read_open(file, name=name)
+            return name, _data_of(file, name)
     except FileNotFoundError as error:
         raise NotFound(f"There is no file {name}.", do="Look at the path again.") from error
     except IsADirectoryError as error:
@@ -71,10 +80,13 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
-def _read_open(file: IO[bytes], *, name: str) -> Document:
+def _data_of(file: IO[bytes], name: str) -> bytes:
     if os.fstat(file.fileno()).st_size > MOST_BYTES:
         raise _too_large(name)
-    return read_document(file.read(MOST_BYTES + 1), name=name)
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise _too_large(name)
+    return data
 
 
 def read_document(data: bytes, *, name: str) -> Document:
@@ -235,14 +247,14 @@ def write_yaml(document: Document) -> str:
     local = short.get("local", {})
     told = {
         "schema_version": whole["schema_version"],
-        "cluster": short.get("cluster", whole["cluster"]),
+        "cluster": short.get("cluster") or {layer: [] for layer in LAYERS},
         "local": {
             name: local.get(name, value)
             for name, value in whole["local"].items()
             if name in local or name in ALWAYS_WRITTEN
         },
     }
-    for service in (each for layer in LAYERS for each in told["cluster"].get(layer, ())):
+    for service in (each for name in (*LAYERS, NAT) for each in told["cluster"].get(name, ())):
         if service.get("ports", "").isdigit():
             service["ports"] = int(service["ports"])  # one port looks like one
     return yaml.dump(told, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=1000)

@@ -17,7 +17,7 @@ from services.status_words import per_s, service_health, taken_out
 def services_status(document: Document, now: Sample, before: Sample) -> tuple[ServiceStatus, ...]:
     """Every service of the document, in its order; rates are between the two samples."""
     return (
-        *(layer4_status(service, now, before) for service in document.cluster.layer4),
+        *(layer4_status(service, now) for service in document.cluster.layer4),
         *(_service(service, now, before) for service in document.cluster.layer7),
     )
 

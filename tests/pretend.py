@@ -23,7 +23,9 @@ from services.plan.changes import (
     SetRules,
     SetServer,
     SetSysctls,
+    StartChecks,
     StartHaproxy,
+    StopChecks,
     StopHaproxy,
     WriteFile,
 )
@@ -36,7 +38,7 @@ from services.plan.ipvs_changes import (
     PutService,
     SetTimeouts,
 )
-from services.plan.state import HaproxySeen, LinksSeen
+from services.plan.state import ChecksSeen, ChecksWanted, HaproxySeen, LinksSeen
 
 
 def settled(wanted: Wanted) -> Seen:
@@ -56,7 +58,14 @@ def settled(wanted: Wanted) -> Seen:
         sysctls=dict(wanted.sysctls),
         ipvs=IpvsSeen(table=dict(wanted.ipvs.table)),
         rules=wanted.rules,
+        checks=_looked_after(wanted.checks),
     )
+
+
+def _looked_after(wanted: ChecksWanted) -> ChecksSeen:
+    if not wanted.running:
+        return ChecksSeen()
+    return ChecksSeen(wanted.config.data, running=True, fingerprint=wanted.fingerprint)
 
 
 def after(seen: Seen, changes: Iterable[Change], wanted: Wanted) -> Seen:
@@ -65,7 +74,19 @@ def after(seen: Seen, changes: Iterable[Change], wanted: Wanted) -> Seen:
         if isinstance(change, IpvsChange):
             seen = replace(seen, ipvs=_layer4(seen.ipvs or IpvsSeen(), change))
         else:
-            seen = _one(seen, change, wanted)
+            checks = _checks(seen.checks, change, wanted.checks)
+            seen = _one(replace(seen, checks=checks), change, wanted)
+    return seen
+
+
+def _checks(seen: ChecksSeen, change: Change, wanted: ChecksWanted) -> ChecksSeen:
+    match change:
+        case WriteFile(file=file) if file.path == wanted.config.path:
+            return replace(seen, config=file.data)
+        case StartChecks() if seen.config == wanted.config.data:
+            return _looked_after(wanted)
+        case StopChecks():
+            return ChecksSeen()
     return seen
 
 

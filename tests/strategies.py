@@ -23,14 +23,20 @@ from services.model import (
     Balance,
     Check,
     CheckKind,
+    CheckProtocol,
+    CheckType,
     Cluster,
     Document,
+    Feedback,
     Forwarding,
     Interface,
+    Layer4Advanced,
     Layer4Server,
     Layer4Service,
     Local,
     Mode,
+    NatEntry,
+    NatProtocol,
     Persistence,
     RealServer,
     Role,
@@ -39,7 +45,15 @@ from services.model import (
     VirtualService,
 )
 from services.model.base import Address, InterfaceAddress
-from services.model.layer4 import OWN_MARKS, Protocol, Tunnel, has_own_mark, several_ports
+from services.model.layer4 import (
+    HASHING,
+    OWN_MARKS,
+    Protocol,
+    Tunnel,
+    TunnelChecksum,
+    has_own_mark,
+    several_ports,
+)
 from services.model.local import InterfaceName
 
 WORD = "ABCXYZabcxyz0189"
@@ -232,7 +246,10 @@ LAYER4_FIELDS = {
         optional={
             "tunnel": st.sampled_from(Tunnel),
             "tunnel_port": PORTS,
+            "tunnel_checksum": st.sampled_from([TunnelChecksum.NONE, TunnelChecksum.FULL]),
             "scheduler": st.sampled_from([each for each in Scheduler if each != "mh"]),
+            "hash_port": YES,
+            "hash_fallback": YES,
             "persistence_s": st.integers(0, 86_400),
             "granularity": st.integers(1, 32),
             "granularity6": st.integers(1, 128),
@@ -243,14 +260,40 @@ LAYER4_FIELDS = {
     )
     for version in (4, 6)
 }
+LAYER4_CHECK_FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": st.sampled_from(CheckType),
+        "protocol": st.sampled_from(CheckProtocol),
+        "connects": st.sampled_from([0, 5]),
+        "port": PORTS,
+        "request": st.text("abz09/._~!&()*+,;=:@%?-", max_size=120).map("/{}".format),
+        "expect": st.text("abz 09_.,:;/<>=!?()@%+*&~|-", max_size=127).map(str.strip),
+        "verify_tls": YES,
+        "login": st.sampled_from(["", "check", "cn=check,dc=example"]),
+        "password": st.sampled_from(["", "dir-manager"]),
+        "database": st.sampled_from(["", "dc=example", "shop"]),
+        "feedback": st.sampled_from(Feedback),
+        "timeout_s": st.integers(1, 4),
+        "fall": st.integers(1, 100),
+        "rise": st.integers(1, 100),
+        "slow_start_s": st.sampled_from([0, 60]),
+    },
+).map(lambda fields: {"port": 80, "host": "www.example.com", "script": "mine", **fields})
+"""Checks of layer 4 that are valid on their own; a mark needs a port, a proxy a site."""
 
 
 def layer4_services() -> SearchStrategy[Layer4Service]:
     """One layer 4 service with its servers; valid on its own in a document."""
 
-    def made(fields: dict[str, Any]) -> Layer4Service:
+    def made(given: tuple[dict[str, Any], dict[str, Any]]) -> Layer4Service:
+        fields = {**given[0], "check": given[1]}
         if "fallback_address" not in fields:  # the built-in page has its own
             fields = {name: value for name, value in fields.items() if name != "fallback_port"}
+        if fields.get("scheduler") not in HASHING:
+            fields = fields | {"hash_port": False, "hash_fallback": False}
+        if fields.get("tunnel", Tunnel.IPIP) is Tunnel.IPIP:
+            fields = fields | {"tunnel_checksum": TunnelChecksum.NONE}
         service = Layer4Service(**fields | {"servers": ()})
         # a server of DR would have to be in a card's network
         servers = () if service.forwarding is Forwarding.DR else fields["servers"]
@@ -265,7 +308,8 @@ def layer4_services() -> SearchStrategy[Layer4Service]:
             }
         )
 
-    return st.one_of(LAYER4_FIELDS[4], LAYER4_FIELDS[6]).map(made)
+    fields = st.one_of(LAYER4_FIELDS[4], LAYER4_FIELDS[6])
+    return st.tuples(fields, LAYER4_CHECK_FIELDS).map(made)
 
 
 CARDS: list[InterfaceName] = ["eth0", "eth1", "eth2", "eth3"]
@@ -346,7 +390,62 @@ SERVICE_LISTS = st.lists(
     max_size=4,
     unique_by=(lambda service: service.id, lambda service: service.label.lower()),
 ).map(lambda found: Cluster().with_services(_marked(_ports_apart(found))))
-DOCUMENTS = st.builds(Document, cluster=SERVICE_LISTS, local=local_halves())
+OUTSIDE = {4: ("192.0.2", "172.16.0"), 6: ("2001:db8:3:", "fd00:")}
+"""Where 1:1 NAT leads from and to: networks that nothing else has."""
+NAT_FIELDS = st.fixed_dictionaries(
+    {
+        "id": IDS,
+        "label": LABELS,
+        "version": st.sampled_from([4, 6]),
+        "last": st.integers(1, 250),
+        "protocol": st.sampled_from(NatProtocol),
+    },
+    optional={"ports": st.none() | port_lists(), "comment": COMMENTS},
+)
+
+
+def _entry(fields: dict[str, Any]) -> NatEntry:
+    version, last = fields["version"], fields["last"]
+    dot = "." if version == 4 else ":"
+    outside, inside = (f"{network}{dot}{last}" for network in OUTSIDE[version])
+    kept = {name: value for name, value in fields.items() if name not in ("version", "last")}
+    if fields["protocol"] is NatProtocol.ANY:
+        kept["ports"] = None
+    return NatEntry.model_validate(kept | {"address": outside, "server": inside})
+
+
+NAT_LISTS = st.lists(
+    NAT_FIELDS,
+    max_size=3,
+    unique_by=(
+        lambda entry: entry["id"],
+        lambda entry: str(entry["label"]).lower(),
+        lambda entry: (entry["version"], entry["last"]),
+    ),
+).map(lambda found: tuple(map(_entry, found)))
+ADVANCED = st.builds(
+    Layer4Advanced,
+    tcp_timeout_s=st.integers(1, 604_800),
+    tcp_fin_timeout_s=st.integers(1, 604_800),
+    udp_timeout_s=st.integers(1, 604_800),
+    release_persistent=YES,
+    one_arm_nat=YES,
+)
+
+
+@composite
+def whole_documents(draw: DrawFn) -> Document:
+    """Auto-NAT, if at all, by a card with an address."""
+    local = draw(local_halves())
+    cards = [card.name for card in local.interfaces if card.addresses]
+    advanced = draw(ADVANCED).model_copy(update={"auto_nat": draw(st.sampled_from([None, *cards]))})
+    cluster = draw(SERVICE_LISTS).model_copy(
+        update={"nat": draw(NAT_LISTS), "layer4_advanced": advanced}
+    )
+    return Document(cluster=cluster, local=local)
+
+
+DOCUMENTS = st.builds(Document, cluster=SERVICE_LISTS, local=local_halves()) | whole_documents()
 
 
 def documents() -> SearchStrategy[Document]:

@@ -20,7 +20,10 @@ import pytest
 from tests.tree import ROOT, module, python_files
 
 PRODUCT = ("console", "services", "image")
-PURE = ("services.model", "services.check", "services.render", "services.plan")
+PURE = (
+    *("services.model", "services.check", "services.render", "services.plan"),
+    *("services.exchange", "services.health"),
+)
 
 DOORS: dict[str, tuple[str, ...]] = {
     "fastapi": ("services.agent",),

@@ -117,6 +117,7 @@ class Form(Frame):
     def begin(self) -> None:
         super().begin()
         self._begin = self._values()
+        self._show_in_use()
         first = next(iter(self.query(Field)), None)
         if first is not None:
             self.set_focus(first)
@@ -140,6 +141,10 @@ class Form(Frame):
     def hints(self) -> list[str]:
         """What somebody setting this up should know, from what is typed so far."""
         return []
+
+    def idle(self) -> set[str]:
+        """Names of the fields that have no use with what is typed so far: they are not shown."""
+        return set()
 
     def unsaved(self) -> bool:
         return self._values() != self._begin
@@ -179,6 +184,7 @@ class Form(Frame):
 
     @on(Field.Changed)
     def _edited(self) -> None:
+        self._show_in_use()
         self._show_hints()
 
     def on_descendant_focus(self) -> None:
@@ -246,6 +252,7 @@ class Form(Frame):
             rest = [problem for problem in rest if problem not in mine]
             field = self._field_of(spec)
             field.refuse([f"{problem.what} {problem.do}" for problem in mine])
+            field.display = field.display or bool(mine)
             if mine and first is None:
                 first = field
         self.hush()
@@ -258,7 +265,7 @@ class Form(Frame):
     def _fixed(self) -> Mapping[str, Any]:
         """What the object's key says about it."""
         match self.subject.key.parts:
-            case ("layer4" | "layer7", *ids):
+            case ("layer4" | "layer7" | "nat", *ids):
                 return {"id": int(ids[-1])}
             case ("local", name):
                 return {"name": name}
@@ -287,6 +294,12 @@ class Form(Frame):
     def value_of(self, name: str) -> str:
         """What stands in a field now, as text; empty if there is no such field."""
         return str(self._values().get(name, ""))
+
+    def _show_in_use(self) -> None:
+        idle = self.idle()
+        for field in self.query(Field):
+            # one that is refused is shown whatever it is for, with its sentence
+            field.display = field.name not in idle or bool(field.errors)
 
     def _show_help(self) -> None:
         focused = self.focused

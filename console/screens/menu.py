@@ -21,6 +21,7 @@ from console.glyphs import fit
 from console.keymap import MOVES, bindings
 from console.screens.frame import Frame
 from console.widgets.row_list import RowList
+from services.api import AccessRole
 
 if TYPE_CHECKING:
     from console.app import ConsoleApp
@@ -133,6 +134,8 @@ def main_menu() -> Menu:
                 Item("SSL termination", "Certificates and where they are used."),
                 Item("Floating IPs", "Addresses that follow the active unit."),
                 Item("Heartbeat and pair", "A second unit that takes over."),
+                Item("Layer 4 - advanced", "timeouts, auto-NAT, one-arm NAT", _open_advanced),
+                Item("1:1 NAT", "access to what is not balanced", _open_nat),
                 Item("Layer 7 - advanced", "Settings of all layer 7 services."),
             ),
             _sub(
@@ -157,7 +160,8 @@ def main_menu() -> Menu:
                 "Reports",
                 "what happened to traffic",
                 Item("Layer 7 status", "the Overview", lambda app: app.go_home()),
-                Item("Layer 4 current connections", "Comes with layer 4 services."),
+                Item("Layer 4 status", "connections, packets, bytes, rates", _open_layer4_status),
+                Item("Current connections", "who, where, which state", _open_connections),
                 Item("Graphs", "Connections and bytes over hours and days."),
             ),
             _sub(
@@ -171,6 +175,8 @@ def main_menu() -> Menu:
                 "about, tools",
                 Item("About", "version, licence, units", _open_about),
                 Item("Support bundle", "Everything support asks for, in one file."),
+                Item("Doctor", "proves that VIPs and servers are set up right", _open_doctor),
+                Item("Set up real servers", "the commands for each", _open_setups),
                 Item("Network tools", "Ping, traceroute, DNS, port test."),
             ),
         ),
@@ -212,6 +218,18 @@ def _open_layer4(app: ConsoleApp) -> None:
     Layer4ServiceForm.open_new(app)
 
 
+def _open_advanced(app: ConsoleApp) -> None:
+    from console.screens.layer4_advanced_form import Layer4AdvancedForm
+
+    Layer4AdvancedForm.open(app)
+
+
+def _open_nat(app: ConsoleApp) -> None:
+    from console.screens.nat import NatScreen
+
+    app.push_screen(NatScreen())
+
+
 def _home_with_hint(app: ConsoleApp) -> None:
     app.go_home()
     app.say("n makes a service or a server, e edits, x deletes, F7 reviews.", bad=False)
@@ -233,6 +251,31 @@ def _open_journal(app: ConsoleApp) -> None:
     from console.screens.journal import JournalScreen
 
     app.push_screen(JournalScreen())
+
+
+def _open_layer4_status(app: ConsoleApp) -> None:
+    from console.screens.layer4_status import Layer4StatusScreen
+
+    app.push_screen(Layer4StatusScreen())
+
+
+def _open_connections(app: ConsoleApp) -> None:
+    from console.screens.connections import ConnectionsScreen
+
+    app.push_screen(ConnectionsScreen())
+
+
+def _open_doctor(app: ConsoleApp) -> None:
+    from console.screens.doctor import DoctorScreen
+
+    if app.may(AccessRole.OPERATOR):
+        app.push_screen(DoctorScreen())
+
+
+def _open_setups(app: ConsoleApp) -> None:
+    from console.screens.server_setup import SetupsScreen
+
+    app.push_screen(SetupsScreen())
 
 
 def _open_about(app: ConsoleApp) -> None:

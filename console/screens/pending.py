@@ -163,7 +163,9 @@ class PendingScreen(Frame):
     @on(RowList.Chosen)
     def _open(self) -> None:
         from console.screens.interface_form import InterfaceForm
+        from console.screens.layer4_advanced_form import Layer4AdvancedForm
         from console.screens.local_form import LocalForm
+        from console.screens.nat_form import NatForm
         from console.screens.server_form import ServerForm
         from console.screens.service_form import form_of
 
@@ -178,6 +180,10 @@ class PendingScreen(Frame):
                 LocalForm.open(self.console_app)
             case ("local", name):
                 InterfaceForm.open(self.console_app, name)
+            case ("layer4_advanced",):
+                Layer4AdvancedForm.open(self.console_app)
+            case ("nat", entry):
+                NatForm.open(self.console_app, int(entry))
             case (layer, service):
                 form_of(layer).open(self.console_app, int(service))
             case (layer, service, server):
@@ -351,10 +357,8 @@ class PendingScreen(Frame):
         style = theme.BAD if clash else theme.PLAIN
         if chosen:
             style = theme.CURSOR if self.focused is self.edits else theme.STRONG
-        kind = {"VirtualService": "virtual service", "RealServer": "real server"}.get(
-            Key(edit.key).model.__name__, "this unit"
-        )
-        text = f" {review.sign(edit)} {fit(edit.label or edit.key, 40)} {fit(kind, 16)}"
+        kind = fit(Key(edit.key).kind, 16)
+        text = f" {review.sign(edit)} {fit(edit.label or edit.key, 40)} {kind}"
         return [Segment(fit(text + (" clashes" if clash else ""), width), style)]
 
     def _paint_line(self, row: tuple[int, TextLine], width: int, chosen: bool) -> list[Segment]:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 from console import fields, objects, theme
 from console.screens.form import Form, Subject, subject
 from console.screens.overview import Overview
+from services.model import CheckProtocol, CheckType, Feedback, Forwarding, Layer4Check
+from services.model.checks import uses
+from services.model.layer4 import Protocol
 
 if TYPE_CHECKING:
     from console.app import ConsoleApp
@@ -76,6 +79,19 @@ class Layer4ServiceForm(ServiceForm):
     )
     LAYER = "layer4"
     NAME = "Layer 4"
+
+    def idle(self) -> set[str]:
+        check = Layer4Check.model_construct(
+            kind=CheckType(self.value_of("check.kind")),
+            protocol=CheckProtocol(self.value_of("check.protocol")),
+            feedback=Feedback(self.value_of("check.feedback")),
+        )
+        found = {f"check.{name}" for name in Layer4Check.model_fields if not uses(check, name)}
+        if self.value_of("protocol") != Protocol.MARK:
+            found.add("mark")
+        if self.value_of("forwarding") != Forwarding.TUN:
+            found |= {"tunnel", "tunnel_port"}
+        return found
 
     def hints(self) -> list[str]:
         method = self.value_of("forwarding")

@@ -21,7 +21,9 @@ from pathlib import Path
 import uvicorn
 
 from services.agent.appliance import Appliance
+from services.agent.doctor import Doctor
 from services.agent.drafts import Drafts
+from services.agent.health import HealthBook
 from services.agent.journal import Journal
 from services.agent.loop import keep
 from services.agent.observer import Observer
@@ -30,15 +32,18 @@ from services.agent.routes import Parts, application
 from services.agent.window import WindowFile
 from services.apply import Drivers
 from services.drivers import notify
+from services.drivers.checks import HaproxyChecks, checks_unit
 from services.drivers.files import DiskFiles
 from services.drivers.haproxy import MasterHaproxy, haproxy_unit
 from services.drivers.host import KernelHost
 from services.drivers.ipvs import KernelIpvs
+from services.drivers.ipvs_conn import ConnectionTable, KernelConnections
 from services.drivers.links import KernelLinks
 from services.drivers.nft import KernelNft
 from services.drivers.power import NoPower, SystemdPower
 from services.drivers.sysctl import KernelSysctls
 from services.drivers.units import ChildUnits, Units, tail
+from services.drivers.wire import KernelWire
 from services.errors import ApplianceError, Unable
 from services.render import Place
 from services.store import Store
@@ -79,20 +84,22 @@ class Settings:
 
 def real_drivers(settings: Settings, place: Place) -> Drivers:
     """The doors to this machine's kernel and daemons."""
+    units = _units(settings, place)
     return Drivers(
         files=DiskFiles(),
         links=KernelLinks(),
-        haproxy=MasterHaproxy(place, _units(settings, place)),
+        haproxy=MasterHaproxy(place, units),
         host=KernelHost(),
         sysctls=KernelSysctls(),
         ipvs=KernelIpvs(),
         nft=KernelNft(),
+        checks=HaproxyChecks(place, units),
     )
 
 
 def _units(settings: Settings, place: Place) -> Units:
     if settings.units == "child":
-        return ChildUnits({"haproxy": haproxy_unit(place)})
+        return ChildUnits({"haproxy": haproxy_unit(place), "checks": checks_unit(place)})
     from services.drivers.systemd import SystemdUnits
 
     return SystemdUnits()
@@ -101,11 +108,13 @@ def _units(settings: Settings, place: Place) -> Units:
 async def serve(
     settings: Settings,
     drivers_for: Callable[[Settings, Place], Drivers] = real_drivers,
+    connections: ConnectionTable | None = None,
 ) -> None:
     """Run the agent until it is told to end; raises `ApplianceError` if it cannot begin."""
     held = _only_one(settings)
     place = Place(run=settings.run, etc=settings.etc, account=_account())
-    Path(place.haproxy).mkdir(mode=0o750, exist_ok=True)
+    for folder in (place.haproxy, place.checks):
+        Path(folder).mkdir(mode=0o750, exist_ok=True)
     drivers = drivers_for(settings, place)
     journal = Journal(settings.state / "journal.jsonl")
     drafts = Drafts(settings.state / "drafts")
@@ -121,9 +130,24 @@ async def serve(
     if damage := tail(settings.damage):
         appliance.notices["data"] = damage
     version = importlib.metadata.version("ballast")
-    observer = Observer(appliance, drivers, version=version)
+    book = HealthBook(appliance, drivers.checks, journal)
+    observer = Observer(appliance, drivers, book, version=version)
+    doctor = Doctor(KernelWire(), lambda: appliance.running.document)
     power = SystemdPower() if settings.units == "systemd" else NoPower()
-    app = application(Parts(appliance, observer, drafts, journal, store, power, drivers.links))
+    app = application(
+        Parts(
+            appliance,
+            observer,
+            book,
+            drafts,
+            journal,
+            store,
+            power,
+            drivers.links,
+            connections or KernelConnections(),
+            doctor,
+        )
+    )
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -138,16 +162,19 @@ async def serve(
     )
     listening = _listen(settings.socket)
     _calm_collector()
-    loop = asyncio.create_task(keep(appliance))
+    with suppress(ApplianceError):
+        # what the checks know already, before anybody writes a weight
+        await book.look()
+    tasks = [asyncio.create_task(keep(appliance)), asyncio.create_task(book.keep())]
     log.info("serving on %s, revision %d", settings.socket, appliance.running.revision)
     notify.ready(f"Revision {appliance.running.revision}")
     try:
         await server.serve(sockets=[listening])
     finally:
         notify.stopping()
-        loop.cancel()
-        with suppress(asyncio.CancelledError):
-            await loop
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await drivers.links.aclose()
         settings.socket.unlink(missing_ok=True)
         os.close(held)

@@ -18,6 +18,7 @@ from functools import cache
 
 from services import draft as drafting
 from services.agent.drafts import Draft, Drafts
+from services.agent.first_look import FirstLook
 from services.agent.journal import Journal
 from services.agent.window import Window, WindowFile
 from services.api import Applied, ConfirmStatus, PlannedChange, PlanView
@@ -33,14 +34,18 @@ from services.errors import (
     Problem,
     Refused,
 )
+from services.health.shares import FULL, Shares
 from services.identity import with_ids
 from services.model import Document, RealServer, ServerState, real_servers, server_names
 from services.plan import Change, Wanted, plan
 from services.plan.changes import AddAddress, DropAddress, DropGateway, SetGateway
+from services.plan.ipvs import IpvsSeen
+from services.plan.ipvs_planner import plan_ipvs
 from services.plan.state import ServerKey, ServerKnobs
 from services.plan.words import sentence
 from services.render import Place
 from services.render.haproxy import knobs_of
+from services.render.ipvs import ipvs_wanted
 from services.store import RevisionRecord, Staged, Store
 from services.switch import reason, switched
 from services.wanted import wanted
@@ -78,12 +83,14 @@ class Appliance:
     ) -> None:
         self._store = store
         self._drivers = drivers
+        self._first_look = FirstLook(drivers.ipvs)
         self._place = place
         self._journal = journal
         self._drafts = drafts
         self._window_file = window_file
         self._pick = pick
         self._lock = asyncio.Lock()
+        self._shares: Shares = FULL
         self.notices: dict[str, str] = {}
         """What the administrator must know, by cause."""
         loaded = store.newest()
@@ -250,6 +257,27 @@ class Appliance:
 
     # -- keeping ----------------------------------------------------------------------------
 
+    async def share(self, document: Document, shares: Shares) -> None:
+        """Give layer 4 servers what health leaves them; nothing if `document` runs no more.
+
+        Only what differs from the shares before is written, and nobody looks first: ten thousand
+        servers that fail at once are out of the way as soon as the kernel can write it, and what
+        differs from what it was thought to have is found by the loop.
+        """
+        if shares == self._shares:
+            return
+        async with self._lock:
+            running = self.running
+            if running.document is not document:
+                return
+            self._shares = shares
+            layer4 = ipvs_wanted(document, shares)
+            weights = replace(layer4, timeouts=None)
+            changes = plan_ipvs(weights, IpvsSeen(table=running.wanted.ipvs.table))
+            self.running = replace(running, wanted=replace(running.wanted, ipvs=layer4))
+            if changes:
+                await self._drivers.ipvs.write(changes)
+
     async def reconcile(self) -> tuple[Change, ...]:
         """Put right whatever drifted from the running document; journal what was done."""
         if await self._as_wanted():
@@ -280,7 +308,7 @@ class Appliance:
         if self._lock.locked() or (self.window is not None and self.window.seconds_left() <= 0):
             return False
         try:
-            seen = await look(self._drivers, running.wanted)
+            seen = await look(self._drivers, running.wanted, layer4=self._first_look.seen)
         except ApplianceError:
             return False
         return not plan(running.wanted, seen) and self.running is running
@@ -382,7 +410,7 @@ class Appliance:
         self.window = None
 
     def _made(self, document: Document, revision: int) -> Running:
-        return Running(document, wanted(document, self._place), revision)
+        return Running(document, wanted(document, self._place, self._shares), revision)
 
     def _told(self, changes: Sequence[Change], document: Document) -> tuple[PlannedChange, ...]:
         # most changes name no server, and a thousand names take a millisecond

@@ -16,13 +16,16 @@ from dataclasses import dataclass, replace
 import psutil
 
 from services.agent.appliance import Appliance
+from services.agent.health import HealthBook
 from services.api import InterfaceStatus, NodeStatus, ServiceStatus, Status, UnitStatus
+from services.api_reports import Layer4Report
 from services.apply import Drivers
 from services.drivers.ethtool import CardFacts
 from services.drivers.ipvs import Statistics
 from services.drivers.sample import Sample
-from services.errors import ApplianceError
-from services.plan.ipvs import ServiceKey
+from services.errors import ApplianceError, Unable
+from services.layer4_flows import layer4_report
+from services.plan.ipvs import IpvsWanted, ServiceKey
 from services.plan.state import LinksSeen
 from services.status import services_status
 
@@ -31,6 +34,10 @@ FACTORY_GROUP = "ballast-factory"
 
 FRESH_S = 0.9
 """A sample younger than this is shown again instead of taken anew."""
+
+SHARE = 0.1
+"""Counting what layer 4 carries takes at most this share of the time: the kernel is asked for
+each service by itself, which takes 2 s for 1,000 in an emulated machine."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +54,18 @@ class Machine:
 class Observer:
     """Takes samples and keeps the last two."""
 
-    def __init__(self, appliance: Appliance, drivers: Drivers, *, version: str) -> None:
+    def __init__(
+        self, appliance: Appliance, drivers: Drivers, book: HealthBook, *, version: str
+    ) -> None:
         self._appliance = appliance
+        self._book = book
         self._drivers = drivers
         self._version = version
         self._lock = asyncio.Lock()
         self._now = self._before = Sample(at=0.0, running=False)
         self._machine_now = self._machine_before = machine()
+        self._counted: tuple[IpvsWanted, float] = (IpvsWanted(), 0.0)
+        """What layer 4 was when it was counted, and until when that will do."""
         self._links = LinksSeen()
         self._facts: Mapping[str, CardFacts] = {}
 
@@ -61,8 +73,19 @@ class Observer:
         """Everything the Overview shows."""
         await self._refresh()
         running = self._appliance.running
-        services = services_status(running.document, self._now, self._before)
+        now = replace(self._now, standings=self._book.standings)
+        services = services_status(running.document, now, self._before)
         return Status(at=time.time(), node=self._node(services), services=services)
+
+    async def layer4(self) -> Layer4Report:
+        """What every layer 4 service and its servers carry; raises `Unable` if nobody knows."""
+        await self._refresh()
+        running, counted = self._appliance.running, self._now.layer4
+        if counted is None and running.document.cluster.layer4:
+            raise Unable(
+                "The kernel has no IPVS, or does not answer.", do="See the notices of the Overview."
+            )
+        return layer4_report(running.document, counted or {}, at=time.time())
 
     async def _refresh(self) -> None:
         async with self._lock:
@@ -87,12 +110,18 @@ class Observer:
         return replace(sample, layer4=await self._layer4())
 
     async def _layer4(self) -> Mapping[ServiceKey, Statistics] | None:
-        if not self._appliance.running.wanted.ipvs.table:
+        wanted, begun = self._appliance.running.wanted.ipvs, time.monotonic()
+        if not wanted.table:
             return None
+        if self._counted[0] is wanted and begun < self._counted[1]:
+            return self._now.layer4
         try:
-            return await self._drivers.ipvs.statistics()
+            counted = await self._drivers.ipvs.statistics()
         except ApplianceError:
             return None  # the loop, which needs it too, says why
+        ended = time.monotonic()
+        self._counted = (wanted, ended + (ended - begun) / SHARE)
+        return counted
 
     def _node(self, services: Sequence[ServiceStatus]) -> NodeStatus:
         running = self._appliance.running

@@ -9,6 +9,7 @@ validating a thousand services a second time would double the cost of a look.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated, TypeVar
@@ -20,10 +21,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect
 
 from services.agent.appliance import Appliance
+from services.agent.doctor import Doctor
 from services.agent.drafts import Draft, Drafts, draft_key
+from services.agent.health import HealthBook
 from services.agent.journal import Journal
 from services.agent.observer import Observer
 from services.agent.peer import SCOPE_KEY, Peer
+from services.agent.reports import current_connections
+from services.agent.setup import setup_view
 from services.api import (
     AccessRole,
     AddressProbe,
@@ -40,8 +45,11 @@ from services.api import (
     ReviewView,
     Revision,
     RevisionInfo,
+    System,
     WhoAmI,
 )
+from services.api_reports import ConnectionQuery
+from services.drivers.ipvs_conn import ConnectionTable
 from services.drivers.links import Links
 from services.drivers.power import Power
 from services.errors import (
@@ -72,6 +80,8 @@ MOST_REVISION = 10**30
 """Beyond it a number is no name of a file any more."""
 
 LOOK = (AccessRole.OPERATOR, AccessRole.VIEWER, AccessRole.SETUP)
+REPORTS = (AccessRole.OPERATOR, AccessRole.VIEWER)
+"""Not the network wizard's account: who connects is none of its business."""
 SWITCH = (AccessRole.OPERATOR,)
 LOCAL = (AccessRole.SETUP,)
 
@@ -88,6 +98,8 @@ def peer(request: Request) -> Peer:
 
 Asking = Annotated[Peer, Depends(peer)]
 Number = Annotated[int, Path(ge=0, le=MOST_REVISION)]
+Key = Annotated[int, Query(ge=0, le=2**31)]
+SomeKey = Annotated[int | None, Query(ge=0, le=2**31)]
 Earlier = Annotated[int | None, Query(ge=0, le=MOST_REVISION)]
 
 
@@ -97,11 +109,14 @@ class Parts:
 
     appliance: Appliance
     observer: Observer
+    book: HealthBook
     drafts: Drafts
     journal: Journal
     store: Store
     power: Power
     links: Links
+    connections: ConnectionTable
+    doctor: Doctor
 
     def draft(self, request: Request, who: Peer) -> Draft:
         """The draft of the console that asks."""
@@ -130,7 +145,7 @@ def application(parts: Parts) -> FastAPI:
     app.add_exception_handler(405, _answer_unknown)
     app.add_exception_handler(RequestValidationError, _answer_malformed)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
-    for routes in (_looking, _changing, _drafting):
+    for routes in (_looking, _reporting, _changing, _drafting):
         app.include_router(routes(parts))
     return app
 
@@ -186,10 +201,41 @@ def _looking(parts: Parts) -> APIRouter:
         wish = await _body(request, ApplyRequest)
         return _json(await parts.appliance.planned(wish.document))
 
+    @app.get("/setup")
+    async def setup(
+        service: Key, server: Key, who: Asking, system: System = System.LINUX
+    ) -> Response:
+        who.require(*LOOK)
+        return _json(setup_view(parts.appliance.running.document, (service, server), system))
+
     @app.get("/journal")
     async def entries(who: Asking, limit: int = 100) -> Response:
         who.require(*LOOK)
         return _raw(_ENTRIES.dump_json(list(parts.journal.newest(max(0, limit)))))
+
+    return app
+
+
+def _reporting(parts: Parts) -> APIRouter:
+    app = APIRouter()
+
+    @app.get("/layer4/{service}/{server}/checks")
+    async def checks(service: Number, server: Number, who: Asking) -> Response:
+        who.require(*LOOK)
+        return _json(parts.book.results((service, server)))
+
+    @app.get("/layer4")
+    async def layer4(who: Asking) -> Response:
+        who.require(*REPORTS)
+        return _json(await parts.observer.layer4())
+
+    @app.get("/connections")
+    async def connections(request: Request, who: Asking) -> Response:
+        who.require(*REPORTS)
+        asked = dict(request.query_params)
+        query = _judged(ConnectionQuery, lambda: ConnectionQuery.model_validate(asked))
+        document = parts.appliance.running.document
+        return _json(await current_connections(document, query, parts.connections))
 
     return app
 
@@ -243,6 +289,11 @@ def _changing(parts: Parts) -> APIRouter:
                 interface=interface, address=bare, carrier=found.carrier, owner=found.owner
             )
         )
+
+    @app.post("/doctor")
+    async def examine(who: Asking, service: SomeKey = None) -> Response:
+        who.require(*SWITCH)
+        return _json(await parts.doctor.examine(service))
 
     @app.post("/power")
     async def power(request: Request, who: Asking) -> Response:
@@ -335,8 +386,13 @@ async def _body(request: Request, kind: type[_Body], *, limit: int = BODY_LIMIT)
         raise Refused(
             f"The request did not arrive within {BODY_S} s.", do="Send it again, at once."
         ) from error
+    return _judged(kind, lambda: kind.model_validate_json(bytes(data)))
+
+
+def _judged(kind: type[_Body], read: Callable[[], _Body]) -> _Body:
+    """What was asked, or `ConfigInvalid` with every problem."""
     try:
-        return kind.model_validate_json(bytes(data))
+        return read()
     except ValidationError as error:
         raise ConfigInvalid(
             [

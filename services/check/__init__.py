@@ -9,7 +9,9 @@ rounds. Pure, and linear in the size of the document: forms call it at every cha
     ├── network    the unit's own cards, addresses, gateways
     ├── service    inside one service of either layer
     ├── layer4     inside one of layer 4
+    ├── health     its health check
     ├── layer7     inside one of layer 7
+    ├── nat        1:1 NAT, and what all layer 4 services share
     └── across     between services: labels, addresses and ports, rings
 """
 
@@ -20,6 +22,7 @@ from collections.abc import Iterator
 from services.check.across import OWN_PORTS, across
 from services.check.layer4 import layer4
 from services.check.layer7 import layer7
+from services.check.nat import nat
 from services.check.network import network
 from services.check.service import Placed, placed, service
 from services.errors import ConfigInvalid, Problem
@@ -33,6 +36,7 @@ def check(document: Document) -> tuple[Problem, ...]:
     found = [
         *across(document),
         *(problem for place in placed(document) for problem in _inside(place, document.local)),
+        *nat(document),
         *network(document.local),
     ]
     # steps at one place are of one kind, so the flag only keeps a number from meeting a name

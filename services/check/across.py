@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from services.check.network import edges
+from services.check.network import spoken_for
 from services.check.service import Path, Placed, placed, same_id, same_label, socket
 from services.errors import Problem
 from services.model import AnyService, Document, Layer4Service, Local
@@ -110,12 +110,7 @@ def _marks(services: Sequence[Placed]) -> Iterator[Problem]:
 
 def _unit_addresses(services: Sequence[Placed], local: Local) -> Iterator[Problem]:
     """A VIP is an address nobody else has: it appears on whichever unit is active."""
-    taken: dict[Address, str] = {}
-    for card in local.interfaces:
-        for own in card.addresses:
-            for edge, kind in zip(edges(own.network), ("network", "broadcast"), strict=False):
-                taken[edge] = f"the {kind} address of {own.network}"
-    taken |= {found: "the gateway" for found in (local.gateway, local.gateway6) if found}
+    taken = spoken_for(local)
     owners = {own.ip: card.name for card in local.interfaces for own in card.addresses}
     for place, service in services:
         for position, address in enumerate(service.addresses):

@@ -6,10 +6,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from services.check.health import health
 from services.check.service import Path, families
 from services.errors import Problem
 from services.model import Forwarding, Layer4Service, Local, Scheduler
-from services.model.layer4 import DIRECT, OWN_MARKS, Protocol, several_ports
+from services.model.layer4 import (
+    DIRECT,
+    HASHING,
+    OWN_MARKS,
+    Protocol,
+    Tunnel,
+    TunnelChecksum,
+    several_ports,
+)
 from services.model.service import PAGE_PORT
 
 MH_PLACES = 4093
@@ -21,7 +30,10 @@ def layer4(path: Path, service: Layer4Service, local: Local) -> Iterator[Problem
     yield from _mark(path, service)
     yield from _ports(path, service)
     yield from _weights(path, service)
+    yield from _hashing(path, service)
+    yield from _checksum(path, service)
     yield from _fallback(path, service)
+    yield from health(path, service)
     # the kernel knows another family behind a service in tunnels only
     if service.forwarding is not Forwarding.TUN:
         yield from families(path, service)
@@ -81,6 +93,38 @@ def _weights(path: Path, service: Layer4Service) -> Iterator[Problem]:
             f"The scheduler mh shares out {MH_PLACES:,} places, and the servers of "
             f"{service.label} ask for {places:,}: some would never get their share.",
             "Use smaller weights, or weights with a common divisor; or choose sh.",
+        )
+
+
+def _hashing(path: Path, service: Layer4Service) -> Iterator[Problem]:
+    """The kernel takes these switches with any scheduler, and the others never look at them."""
+    if service.scheduler in HASHING:
+        return
+    for field, on in (("hash_port", service.hash_port), ("hash_fallback", service.hash_fallback)):
+        if on:
+            yield Problem(
+                (*path, field),
+                f"{service.label} is balanced by {service.scheduler}, which hashes nothing.",
+                "Switch it off, or choose the scheduler sh or mh.",
+            )
+
+
+def _checksum(path: Path, service: Layer4Service) -> Iterator[Problem]:
+    here = (*path, "tunnel_checksum")
+    if service.forwarding is not Forwarding.TUN or service.tunnel_checksum is TunnelChecksum.NONE:
+        return
+    if service.tunnel is Tunnel.IPIP:
+        yield Problem(
+            here,
+            f"{service.label} is tunnelled by IPIP, which has no checksum of its own.",
+            "Choose none, or the tunnel GUE or GRE.",
+        )
+    elif service.tunnel is Tunnel.GRE and service.tunnel_checksum is TunnelChecksum.REMOTE:
+        yield Problem(
+            here,
+            f"{service.label} is tunnelled by GRE, whose checksum cannot be left to the "
+            "server's card.",
+            "Choose full or none, or the tunnel GUE.",
         )
 
 

@@ -93,3 +93,14 @@ def edges(network: IPv4Network | IPv6Network) -> tuple[Address, ...]:
     if network.version == 6 or network.prefixlen >= 31:
         return ()
     return (network.network_address, network.broadcast_address)
+
+
+def spoken_for(local: Local) -> dict[Address, str]:
+    """Addresses that the unit's own network leaves to nothing else, with whose they are."""
+    found: dict[Address, str] = {}
+    for card in local.interfaces:
+        for own in card.addresses:
+            for edge, kind in zip(edges(own.network), ("network", "broadcast"), strict=False):
+                found[edge] = f"the {kind} address of {own.network}"
+    found |= {each: "the gateway" for each in (local.gateway, local.gateway6) if each}
+    return found

@@ -17,10 +17,14 @@ from typing import Annotated
 
 import typer
 
-from services.cli import change, offline, show, switches
+from services.cli import change, offline, reports, show, switches
+from services.cli.common import Verb
+from services.cli.doctor import doctor
 from services.cli.door import Connect, Door
+from services.cli.exchange import exporting, importing
 from services.cli.output import complain, data, say
 from services.cli.rip import rip
+from services.cli.setup import rip_setup
 from services.cli.vip import vip
 from services.errors import ApplianceError
 
@@ -65,6 +69,8 @@ def _root(
 
 for _verb in (
     show.status,
+    reports.connections,
+    reports.checks,
     show.show,
     offline.check,
     change.plan,
@@ -74,6 +80,7 @@ for _verb in (
     show.revisions,
     show.diff,
     show.journal,
+    doctor,
     switches.drain,
     switches.halt,
     switches.online,
@@ -81,9 +88,10 @@ for _verb in (
     offline.render,
     offline.schema,
 ):
-    app.command(_verb.__name__)(_verb)
-app.add_typer(vip)
-app.add_typer(rip)
+    app.command(_verb.__name__, cls=Verb)(_verb)
+rip.command("setup", cls=Verb)(rip_setup)
+for _group in (vip, rip, exporting, importing):
+    app.add_typer(_group)
 
 
 def main(argv: Sequence[str] | None = None, *, connect: Connect | None = None) -> int:

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from services.cli.names import complete_rip, complete_vip
 from services.cli.output import as_json, data, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from services.api import Applied
 
@@ -41,6 +43,20 @@ Rip = Annotated[
 ]
 
 
+class Verb(TyperCommand):
+    """A verb that takes `-1` for the number it is, and then says what is wrong with it.
+
+    Of a short option nobody knows, the parser would say that and nothing of the number.
+    """
+
+    def parse_args(  # type: ignore[override]  # it is never given another context
+        self, ctx: typer.Context, args: list[str]
+    ) -> list[str]:
+        """Read the arguments; other options nobody knows are refused as ever."""
+        ctx.ignore_unknown_options = any(re.fullmatch(r"-[0-9.]+", each) for each in args)
+        return super().parse_args(ctx, args)
+
+
 def tell(applied: Applied, *, json: bool) -> None:
     """Say what an apply did and print it as JSON if asked to."""
     say(told(applied))
@@ -64,11 +80,19 @@ def told(applied: Applied) -> str:
     return "\n".join(lines)
 
 
-def listing(rows: Sequence[Sequence[object]], heads: Sequence[str], *, empty: str) -> None:
-    """Print a table, or say that there is nothing to show."""
+def listing(
+    rows: Iterable[Sequence[object]],
+    heads: Sequence[str],
+    *,
+    empty: str,
+    json: object = None,
+) -> None:
+    """Print a table, or say that there is nothing to show; or what `json` is, as JSON."""
     from services.cli.output import table
 
-    if rows:
-        data(table(heads, rows))
+    if json is not None:
+        data(as_json(json))
+    elif listed := list(rows):
+        data(table(heads, listed))
     else:
         say(empty)

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from services.api import Applied
+    from services.api import Revision
     from services.client import Client
-    from services.model import Document
 
 _Answer = TypeVar("_Answer")
 
@@ -74,28 +73,17 @@ def door(context: typer.Context) -> Door:
     return found
 
 
-async def change(
-    client: Client, edit: Callable[[Document], Document], *, why: str, confirm_s: int | None
-) -> Applied:
-    """Read the running document, `edit` it and apply it on the revision that was read.
+async def on_running(
+    client: Client, act: Callable[[Client, Revision], Awaitable[_Answer]]
+) -> _Answer:
+    """Read the running document and `act` on it: the frame of every everyday verb.
 
-    The edit concerns one object, so when somebody else was faster it is done once more on
-    what they left; a second conflict is raised. An edit that changes nothing applies
-    nothing: no revision says "nothing happened".
+    Such a verb concerns few objects, so when somebody else was faster it is done once more on
+    what they left; a second conflict is raised.
     """
-    from services.api import Applied, ApplyRequest
     from services.errors import EditConflict
 
-    async def once() -> Applied:
-        running = await client.document()
-        wanted = edit(running.document)
-        if wanted == running.document:
-            return Applied(revision=running.info.number, changes=())
-        return await client.apply(
-            ApplyRequest(document=wanted, base=running.info.number, why=why, confirm_s=confirm_s)
-        )
-
     try:
-        return await once()
+        return await act(client, await client.document())
     except EditConflict:
-        return await once()
+        return await act(client, await client.document())

@@ -28,6 +28,15 @@ def read(file: str) -> model.Document:
     return read_file(STDIN if file == "-" else Path(file))
 
 
+def numbered(document: model.Document) -> model.Document:
+    """`document` with ids counted from 1 where it has none: the same one makes the same bytes."""
+    from services.identity import with_ids
+    from services.model import Document as Whole
+
+    count = itertools.count(1)
+    return with_ids(document, Whole(), lambda: next(count))
+
+
 def check(file: Document, *, json: Json = False) -> None:
     """List every problem of a document; exit 1 if there is one."""
     from services.check import check as judge
@@ -43,7 +52,7 @@ def check(file: Document, *, json: Json = False) -> None:
     if problems:
         raise ConfigInvalid(problems)
     if document is not None:
-        services = document.cluster.layer7
+        services = document.cluster.services
         servers = sum(len(service.servers) for service in services)
         say(f"The document is valid. Virtual services: {len(services)}, real servers: {servers}.")
 
@@ -60,14 +69,10 @@ def render(
 ) -> None:
     """Write every file a document makes under a folder."""
     from services.check import require
-    from services.identity import with_ids
-    from services.model import Document as Whole
     from services.render import Place
     from services.wanted import wanted
 
-    count = itertools.count(1)
-    # ids that are not given yet count from 1, so that the same document makes the same bytes
-    document = with_ids(read(file), Whole(), lambda: next(count))
+    document = numbered(read(file))
     require(document)
     system = wanted(document, Place())
     written = []

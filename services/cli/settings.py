@@ -13,7 +13,7 @@ import copy
 import functools
 import inspect
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -21,6 +21,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import typer
 from pydantic import BaseModel, ValidationError
 
+from services.cli.layers import Kinds, Layer, kind_words
 from services.errors import ConfigInvalid, Problem
 from services.model import Model, field_help, problems_from
 
@@ -32,10 +33,20 @@ Typed = str | bool
 Named = Mapping[Path, Typed]
 """What was typed, by field; a field that is not in it stays as it is."""
 
+Places = Mapping[Path, str]
+"""Fields that are typed as arguments, and what the help calls those."""
+
+NOWHERE: Places = types.MappingProxyType({})
+
 _Object = TypeVar("_Object", bound=Model)
 
 NONE = "none"
 """What to write for a field that may be empty."""
+
+
+def flag_of(path: Path) -> str:
+    """What the option of a field is called, e.g. `--check-kind`."""
+    return "--" + "-".join(path).replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -61,25 +72,57 @@ class Setting:
     @property
     def flag(self) -> str:
         """The option's name, e.g. `--check-kind`."""
-        return "--" + self.name.replace("_", "-")
+        return flag_of(self.path)
+
+    def value(self, typed: Typed) -> object:
+        """What was typed, in the shape the model reads."""
+        if isinstance(typed, bool) or (self.clearable and typed == NONE):
+            return typed if isinstance(typed, bool) else None
+        if self.many:
+            return [piece.strip() for piece in typed.split(",")] if typed.strip() else []
+        return typed
+
+
+@dataclass(frozen=True)
+class Option:
+    """What may be typed for a field, in every layer whose objects have it."""
+
+    settings: Mapping[Layer, Setting]
+    everywhere: bool
+    """The objects of all layers have it."""
+
+    @property
+    def path(self) -> Path:
+        """The field's place, the same in every layer."""
+        return self._one.path
+
+    @property
+    def name(self) -> str:
+        """The parameter's name."""
+        return self._one.name
+
+    @property
+    def _one(self) -> Setting:
+        return next(iter(self.settings.values()))
 
     def parameter(self, *, defaults: bool) -> inspect.Parameter:
         """The option for a verb's signature; `defaults` when it may make a new object."""
-        text = self.words
-        if self.clearable:
+        text = self._words()
+        if any(each.clearable for each in self.settings.values()):
             text += f" `{NONE}` for none."
         if defaults:
-            text += "  [needed]" if self.default is None else f"  [default: {self.default}]"
-        name, metavar = self.flag, "TEXT"
-        if self.kind is bool:
-            name = f"{self.flag}/--no-{self.flag[2:]}"
-        elif self.kind is int:
-            metavar = "NUMBER"
-        typed = self.kind if self.kind is bool or issubclass(self.kind, StrEnum) else str
+            text += f"  [{self._default()}]"
+        flag, kinds = self._one.flag, {each.kind for each in self.settings.values()}
+        # two layers' choices differ: both complete, and the model says which of them it has
+        kind = kinds.pop() if len(kinds) == 1 else str
+        choices = sorted({str(each) for one in kinds if issubclass(one, StrEnum) for each in one})
+        typed = kind if kind is bool or issubclass(kind, StrEnum) else str
+        metavar = f"[{'|'.join(choices)}]" if choices else "NUMBER" if kind is int else "TEXT"
         option = typer.Option(
-            name,
+            f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
             help=text,
             metavar=metavar if typed is str else None,
+            autocompletion=_completion(choices) if choices else None,
             show_default=False,
         )
         return inspect.Parameter(
@@ -89,13 +132,40 @@ class Setting:
             annotation=Annotated[typed | None, option],
         )
 
-    def value(self, typed: Typed) -> object:
-        """What was typed, in the shape the model reads."""
-        if isinstance(typed, bool) or (self.clearable and typed == NONE):
-            return typed if isinstance(typed, bool) else None
-        if self.many:
-            return [piece.strip() for piece in typed.split(",")] if typed.strip() else []
-        return typed
+    def _default(self) -> str:
+        said = {each.default for each in self.settings.values()}
+        if len(said) == 1:
+            (default,) = said
+            return "needed" if default is None else f"default: {default}"
+        return ", ".join(
+            f"needed in layer {at}"
+            if each.default is None
+            else f"default in layer {at}: {each.default}"
+            for at, each in self.settings.items()
+        )
+
+    def _words(self) -> str:
+        """Words that are the same everywhere once, others with their layer before them."""
+        if self.everywhere and len({each.words for each in self.settings.values()}) == 1:
+            return self._one.words
+        return " ".join(f"Layer {at}: {each.words}" for at, each in self.settings.items())
+
+
+def _completion(choices: Sequence[str]) -> Callable[[str], list[str]]:
+    # typer reads the parameters of a function, and of nothing else that can be called
+    def beginning(incomplete: str) -> list[str]:
+        return [each for each in choices if each.startswith(incomplete)]
+
+    return beginning
+
+
+def options(kinds: Kinds) -> tuple[Option, ...]:
+    """Every field of these kinds of objects as an option, once, in the models' order."""
+    found: dict[str, dict[Layer, Setting]] = {}
+    for layer, model in kinds.items():
+        for setting in settings(model):
+            found.setdefault(setting.name, {})[layer] = setting
+    return tuple(Option(each, len(each) == len(kinds)) for each in found.values())
 
 
 @functools.cache
@@ -158,13 +228,19 @@ def _written(value: object) -> str:
             return str(value) or "empty"
 
 
-def amended(model: type[_Object], start: Mapping[str, Any], named: Named) -> _Object:
+def amended(
+    model: type[_Object], start: Mapping[str, Any], named: Named, *, places: Places = NOWHERE
+) -> _Object:
     """`start` (an object's JSON) with what was typed in it, judged by the model.
 
-    Raises `ConfigInvalid` whose paths are the options, since that is what was typed.
+    Raises `ConfigInvalid` whose paths are the options, or the `places` of fields that were
+    typed elsewhere: it names what the person sees before them.
     """
     wanted = copy.deepcopy(dict(start))
     by_path = {setting.path: setting for setting in settings(model)}
+    if foreign := [path for path in named if path not in by_path]:
+        what = f"{kind_words(model).capitalize()} has no such setting."
+        raise ConfigInvalid([Problem((flag_of(path),), what, "Leave it out.") for path in foreign])
     for path, typed in named.items():
         inside = wanted
         for step in path[:-1]:
@@ -174,11 +250,14 @@ def amended(model: type[_Object], start: Mapping[str, Any], named: Named) -> _Ob
         return model.model_validate(wanted)
     except ValidationError as error:
         raise ConfigInvalid(
-            [_as_option(problem, by_path) for problem in problems_from(error, model)]
+            [as_typed(problem, model, places) for problem in problems_from(error, model)]
         ) from None
 
 
-def _as_option(problem: Problem, by_path: Mapping[Path, Setting]) -> Problem:
+def as_typed(problem: Problem, model: type[Model], places: Places) -> Problem:
+    """A problem of a `model`, whose path is inside it, with the option in the path's place."""
     path = tuple(step for step in problem.path if isinstance(step, str))
-    setting = by_path.get(path)
-    return problem if setting is None else Problem((setting.flag,), problem.what, problem.do)
+    known = any(setting.path == path for setting in settings(model))
+    if not known:
+        return problem
+    return Problem((places.get(path) or flag_of(path),), problem.what, problem.do)

@@ -10,11 +10,15 @@ import typer
 from services.cli.common import Json, listing
 from services.cli.door import door
 from services.cli.output import as_json, clock, data, rate, say, span, table
+from services.cli.reports import layer4_page
 
 if TYPE_CHECKING:
     from services.api import NodeStatus, Revision, Status
     from services.client import Client
 
+Layer = Annotated[
+    int | None, typer.Option("--layer", help="4: the kernel's counters.", min=4, max=4, metavar="4")
+]
 Number = Annotated[int, typer.Option("--limit", help="Lines to show.", min=1, metavar="NUMBER")]
 
 
@@ -47,8 +51,20 @@ async def read_revision(client: Client, number: int | None) -> Revision:
     return await (client.document() if number is None else client.revision(number))
 
 
-def status(context: typer.Context, *, json: Json = False) -> None:
-    """Show the live state of every VIP, RIP, daemon and link."""
+def status(context: typer.Context, *, layer: Layer = None, json: Json = False) -> None:
+    """Show the live state of every VIP, RIP, daemon and link.
+
+    With --layer 4 what the kernel counts instead: connections, packets, bytes, rates.
+    """
+    if layer is not None:
+        report = door(context).ask(lambda client: client.layer4())
+        if json:
+            data(as_json(report))
+        elif report.services:
+            data(layer4_page(report))
+        else:
+            say("There is no layer 4 service.")
+        return
     seen = door(context).ask(lambda client: client.status())
     data(as_json(seen) if json else _page(seen))
 
@@ -140,21 +156,17 @@ def _services(seen: Status) -> str:
 def journal(context: typer.Context, *, limit: Number = 100, json: Json = False) -> None:
     """Show what happened, newest first."""
     lines = door(context).ask(lambda client: client.journal(limit))
-    if json:
-        data(as_json(lines))
-        return
-    rows = [(clock(line.at), line.who, line.what) for line in lines]
-    listing(rows, ("WHEN", "WHO", "WHAT"), empty="The journal is empty.")
+    rows = ((clock(line.at), line.who, line.what) for line in lines)
+    heads = ("WHEN", "WHO", "WHAT")
+    listing(rows, heads, empty="The journal is empty.", json=lines if json else None)
 
 
 def revisions(context: typer.Context, *, json: Json = False) -> None:
     """Show the revisions kept, newest first."""
     kept = door(context).ask(lambda client: client.revisions())
-    if json:
-        data(as_json(kept))
-        return
-    rows = [(each.number, clock(each.at), each.who, each.why) for each in kept]
-    listing(rows, ("REV", "WHEN", "WHO", "WHY"), empty="No revision is kept yet.")
+    rows = ((each.number, clock(each.at), each.who, each.why) for each in kept)
+    heads = ("REV", "WHEN", "WHO", "WHY")
+    listing(rows, heads, empty="No revision is kept yet.", json=kept if json else None)
 
 
 def diff(

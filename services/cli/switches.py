@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.cli.common import Json, Rip, Vip, Why
-from services.cli.door import door
+from services.cli.door import door, on_running
+from services.cli.layers import SERVERS, layer_of
 from services.cli.names import (
     complete_address,
     complete_rip,
@@ -26,13 +27,13 @@ from services.cli.settings import amended
 from services.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from services.api import Applied
+    from services.api import Applied, Revision
     from services.client import Client
-    from services.model import Document, RealServer, ServerState, VirtualService
+    from services.model import AnyService, Document, Server, ServerState
 
-    Chosen = list[tuple[VirtualService, RealServer]]
+    Chosen = Sequence[tuple[AnyService, Server]]
     Choose = Callable[[Document], tuple[Chosen, ServerState | None, int | None]]
     """The servers a command names, and the state or weight they are to have."""
 
@@ -51,7 +52,7 @@ At = Annotated[
     str | None,
     typer.Option(
         "--address",
-        help="The real servers with this address, in every VIP.",
+        help="The real servers with this address, in every VIP of both layers.",
         metavar="ADDRESS",
         autocompletion=complete_address,
     ),
@@ -94,18 +95,18 @@ def weight(
     context: typer.Context,
     vip: Vip,
     rip: Rip,
-    number: Annotated[str, typer.Argument(help="0 to 256.", metavar="N")],
+    number: Annotated[str, typer.Argument(help="0 to 256, in layer 4 to 65535.", metavar="N")],
     *,
     why: Why = "",
     json: Json = False,
 ) -> None:
     """Set a real server's share of the new connections."""
-    from services.model import RealServer
 
     def choose(document: Document) -> tuple[Chosen, ServerState | None, int | None]:
         service = service_named(document, vip)
         server = server_named(service, rip)
-        wanted = amended(RealServer, server.model_dump(mode="json"), {("weight",): number})
+        kind, start = SERVERS[layer_of(service)], server.model_dump(mode="json")
+        wanted = amended(kind, start, {("weight",): number}, places={("weight",): "N"})
         return [(service, server)], None, wanted.weight
 
     _turn(context, choose, f"weight {number}", why=why, json=json)
@@ -115,13 +116,13 @@ def _turn(context: typer.Context, choose: Choose, words: str, *, why: str, json:
     """Set what `choose` finds in the running document, and say it."""
     from services.api import KnobRequest
 
-    async def turn(client: Client) -> tuple[Chosen, Applied]:
-        chosen, state, number = choose((await client.document()).document)
+    async def turn(client: Client, running: Revision) -> tuple[Chosen, Applied]:
+        chosen, state, number = choose(running.document)
         keys = tuple((service.id, server.id) for service, server in chosen)
         request = KnobRequest(servers=keys, state=state, weight=number, why=why)
         return chosen, await client.set_servers(request)
 
-    chosen, applied = door(context).ask(turn)
+    chosen, applied = door(context).ask(lambda client: on_running(client, turn))
     say("\n".join(f"{service.label}/{server.label}: {words}" for service, server in chosen))
     if json:
         servers = [{"vip": service.label, "rip": server.label} for service, server in chosen]
@@ -155,7 +156,7 @@ def _with_address(document: Document, address: str) -> Chosen:
     sought = ipaddress.ip_address(address)
     found = [
         (service, server)
-        for service in document.cluster.layer7
+        for service in document.cluster.services
         for server in service.servers
         if server.address == sought
     ]

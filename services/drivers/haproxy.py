@@ -23,7 +23,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from services.command import run
 from services.drivers.haproxy_answers import (
     Processes,
     Worker,
@@ -34,6 +33,7 @@ from services.drivers.haproxy_answers import (
 from services.drivers.haproxy_binds import bind_refusal
 from services.drivers.haproxy_file import PAGE, Listing, listing_of
 from services.drivers.haproxy_folder import HaproxyFolder
+from services.drivers.haproxy_judge import INSTALL, complaint
 from services.drivers.haproxy_log import HaproxyLog, remedy
 from services.drivers.haproxy_stats import add_connections, counters_from
 from services.drivers.haproxy_workers import MASTER_POLL_S, Pause, Workers, batches
@@ -49,13 +49,9 @@ log = logging.getLogger(__name__)
 
 UNIT = "haproxy"
 
-INSTALL = "Install HAProxy 2.6 or newer (`apt install haproxy`)."
-
 START_S = 15.0
 RELOAD_S = 30.0
 """Loading a file of 10,000 servers takes half a second on a quiet machine."""
-
-JUDGE_S = 30.0
 
 SETTLE_S = 1.0
 """A knob is turned within a millisecond; it is read back until then, and for so long at most."""
@@ -122,7 +118,7 @@ class MasterHaproxy:
         self._place = place
         self._units = units
         self._workers = Workers(Path(place.admin_socket), Path(place.master_socket))
-        self._folder = HaproxyFolder(place)
+        self._folder = HaproxyFolder(Path(place.config), Path(place.state_file))
         self._log = HaproxyLog(Path(place.log))
         self._bound: frozenset[tuple[str, int]] = frozenset()
         """Where the worker listens, as far as it was us who loaded its file."""
@@ -135,21 +131,9 @@ class MasterHaproxy:
 
     async def judge(self, config: bytes) -> None:
         """Let HAProxy itself judge a file; raises `Refused` with its words."""
-        self._folder.prepare()
-        candidate = self._folder.candidate(config)
-        try:
-            output = await run(
-                ["haproxy", "-c", "-f", str(candidate)],
-                timeout_s=JUDGE_S,
-                accept=(0, 1, 2),
-                do=INSTALL,
-            )
-        finally:
-            candidate.unlink(missing_ok=True)
-        # 2: a file without any service is good, and HAProxy says only that it would not start
-        if output.status == 0 or "no error" in output.stdout:
+        words = await complaint(self._folder, self._log, config)
+        if not words:
             return
-        words = self._log.told(output.stderr + output.stdout)
         words = listing_of(config).named(words)
         raise Refused(f"HAProxy refuses the configuration: {words}", do=remedy(words))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HAProxy's own folder: the file it loads, the health it takes over, candidates to be judged.
+"""A HAProxy's own folder: the file it loads, the health it takes over, candidates to be judged.
 
 What lies here is made anew at every start of the unit, so nothing is synced to the disk; a
 file is put in place by a rename all the same, as HAProxy may read it at any moment.
@@ -16,16 +16,15 @@ from pathlib import Path
 from services.drivers.haproxy_file import Listing, fingerprint_in, listing_of
 from services.drivers.server_state import VERSION
 from services.errors import Unable
-from services.render import Place
 
 
 class HaproxyFolder:
     """Every call may raise `Unable` if the folder cannot be written."""
 
-    def __init__(self, place: Place) -> None:
-        self._folder = Path(place.haproxy)
-        self._config = Path(place.config)
-        self._state = Path(place.state_file)
+    def __init__(self, config: Path, state: Path) -> None:
+        self._folder = config.parent
+        self._config = config
+        self._state = state
 
     def prepare(self) -> None:
         """Make the folder, and the state file that HAProxy warns of when it is missing."""

@@ -11,12 +11,13 @@ import csv
 import io
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from services.drivers.haproxy_answers import server_key, service_id, strange
 from services.drivers.sample import ServerCounters, ServiceCounters
+from services.health.verdict import Result
 from services.plan.state import ServerKey
 
 
@@ -37,6 +38,9 @@ class _Row(NamedTuple):
     check_code: str
     check_duration: str
     last_chk: str
+    last_agt: str
+    agent_status: str
+    agent_duration: str
 
 
 _STEP = re.compile(r" at (?:initial connection step|step \d+) of tcp-check.*$")
@@ -55,29 +59,61 @@ def counters_from(
     servers: dict[ServerKey, ServerCounters] = {}
     fronts: dict[int, _Row] = {}
     backs: dict[int, _Row] = {}
+    for row in _rows(stat):
+        service = service_id(row.pxname)
+        if service is None:
+            continue
+        if row.svname == "FRONTEND":
+            fronts[service] = row
+        elif row.svname == "BACKEND":
+            backs[service] = row
+        elif key := server_key(row.pxname, row.svname):
+            servers[key] = _server(row, statuses.get(service, ""))
+    return servers, {
+        service: _service(front, backs.get(service, front)) for service, front in fronts.items()
+    }
+
+
+def _rows(stat: str) -> Iterator[_Row]:
     # lines end at \n alone: the text of a hostile server may hold every other separator
     rows = csv.reader(io.StringIO(stat.removeprefix("# "), newline="\n"))
     try:
         columns = next(rows, [])
         pick = operator.itemgetter(*map(columns.index, _Row._fields))
         for cells in rows:
-            if len(cells) < len(columns):
-                continue
-            row = _Row(*pick(cells))
-            service = service_id(row.pxname)
-            if service is None:
-                continue
-            if row.svname == "FRONTEND":
-                fronts[service] = row
-            elif row.svname == "BACKEND":
-                backs[service] = row
-            elif key := server_key(row.pxname, row.svname):
-                servers[key] = _server(row, statuses.get(service, ""))
+            if len(cells) >= len(columns):
+                yield _Row(*pick(cells))
     except (ValueError, csv.Error) as error:
         raise strange("show stat", stat) from error
-    return servers, {
-        service: _service(front, backs.get(service, front)) for service, front in fronts.items()
-    }
+
+
+def results_from(stat: str, expected: Mapping[str, str], *, at: float) -> dict[str, Result]:
+    """What the last check of each target found, by its name, in an answer to `show stat`.
+
+    `expected`: the status codes that are good, by the name of the manner of looking. A target
+    that nobody has looked at yet is left out. Raises `Unable` if the answer is no statistics.
+    """
+    found: dict[str, Result] = {}
+    for row in _rows(stat):
+        manner = row.pxname.partition("_")[0]
+        name = f"{manner}/{row.svname}"
+        if row.agent_status:
+            found[name] = _agent(row, at)
+        elif (result := row.check_status.removeprefix("* ")) not in {"", "INI", "UNK"}:
+            good = result.endswith("OK") or result == "L7OKC"
+            found[name] = Result(
+                ok=good,
+                words="" if good else failure(row, expected.get(manner, "")),
+                at=at,
+                ms=_number(row.check_duration),
+            )
+    return found
+
+
+def _agent(row: _Row, at: float) -> Result:
+    silent = row.agent_status.removeprefix("* ") in {"L4CON", "L4TOUT", "L7TOUT", "SOCKERR"}
+    words = "no feedback agent answers" if silent else plain(row.last_agt)
+    return Result(ok=not silent, words=words, at=at, ms=_number(row.agent_duration))
 
 
 def add_connections(
@@ -145,7 +181,7 @@ def failure(row: _Row, good: str) -> str:
     said = plain(row.last_chk)
     waited = f"{_number(row.check_duration) / 1000:.1f} s"
     match result:
-        case "L7STS" if code:
+        case "L7STS" if _number(code):
             return f"answer {plain(code)}" + (f", expected {good}" if good else "")
         case "L7RSP" if "did not match" in said:
             return "the answer lacks the expected text"

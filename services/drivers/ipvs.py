@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -29,6 +29,7 @@ from services.drivers.ipvs_wire import Attributes, Command, Counters
 from services.drivers.netlink import GENERIC, Refusal, Request, ask, dump, dump_each, send
 from services.errors import Unable
 from services.plan.ipvs import DestKey, Entry, IpvsSeen, Live, Service, ServiceKey
+from services.plan.ipvs import Protocol as PacketsOf
 from services.plan.ipvs_changes import (
     DropDest,
     DropService,
@@ -41,6 +42,9 @@ from services.plan.ipvs_changes import (
 Result = TypeVar("Result")
 
 LOAD = "Load its module: modprobe ip_vs."
+
+_TRIAL = ServiceKey(4, PacketsOf.MARK, mark=2**32 - 1)
+"""A service that no packet meets: the highest mark there is, beyond all that a document has."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,9 @@ class Ipvs(Protocol):
 
     async def write(self, changes: Sequence[IpvsChange]) -> tuple[NotDone, ...]:
         """Make changes in their order; what could not be done is told, the rest is done."""
+
+    async def lacking(self, schedulers: Collection[str]) -> frozenset[str]:
+        """Which of these schedulers the kernel does not have and cannot load."""
 
     async def flush(self) -> None:
         """Take every service away."""
@@ -101,6 +108,10 @@ class KernelIpvs:
     async def write(self, changes: Sequence[IpvsChange]) -> tuple[NotDone, ...]:
         making = tuple(changes)
         return await _asked(lambda: _write(making)) if making else ()
+
+    async def lacking(self, schedulers: Collection[str]) -> frozenset[str]:
+        names = sorted(schedulers)
+        return await _asked(lambda: _lacking(names)) if names else frozenset()
 
     async def flush(self) -> None:
         _demand(await _told(_plain(Command.FLUSH)), "The table cannot be emptied")
@@ -238,6 +249,20 @@ def _write(changes: Sequence[IpvsChange]) -> tuple[NotDone, ...]:
             else:
                 refused[place] = refusal
     return tuple(not_done(changes[place], refusal) for place, refusal in sorted(refused.items()))
+
+
+def _lacking(schedulers: Sequence[str]) -> frozenset[str]:
+    """The kernel is asked, for a list of modules says neither what is built in nor what loads."""
+    family = _family()
+    trials = [PutService(key=_TRIAL, service=Service(name)) for name in schedulers]
+    # each goes before the next comes; the kernel takes a batch in its order
+    steps = [step for trial in trials for step in (trial, DropService(key=_TRIAL))]
+    answers = send([_request(family, step) for step in steps], to=GENERIC)[::2]
+    return frozenset(
+        name
+        for name, refusal in zip(schedulers, answers, strict=True)
+        if refusal is not None and refusal.number == errno.ENOENT
+    )
 
 
 def _request(family: int, change: IpvsChange, *, turned: bool = False) -> Request:

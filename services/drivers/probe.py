@@ -15,11 +15,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from services.drivers import frames
+from services.drivers import frames, packet_filter
 from services.drivers.rtnetlink import IPV4_BYTES
 from services.errors import Unable
 
@@ -64,11 +65,72 @@ async def ask(device: str, mac: bytes, address: bytes, *, ours: Collection[bytes
             finally:
                 loop.remove_reader(wire.fileno())
     except OSError as error:
-        raise Unable(
-            f"Nobody can be asked on {device}: {error.strerror or error}.",
-            do="Look whether the card is there and has a link, and run the agent as root.",
-        ) from error
+        raise _silenced(device, error) from error
     return ""
+
+
+async def ask_all(
+    device: str, mac: bytes, addresses: Collection[bytes], *, ours: Collection[bytes]
+) -> Mapping[bytes, frozenset[str]]:
+    """Who has each of these addresses on the wire of `device`: everybody who says so.
+
+    Asks as often as `ask` and waits to the end, for a second one may be slower than the first.
+    Raises `Unable`.
+    """
+    found: dict[bytes, set[bytes]] = {address: set() for address in addresses}
+    loop = asyncio.get_running_loop()
+    with ExitStack() as left:
+        try:
+            by_kind: dict[int, list[bytes]] = {}
+            for address in found:
+                kind, question, _ = _manner(mac, address)
+                by_kind.setdefault(kind, []).append(question)
+            wires = []
+            for kind, questions in by_kind.items():
+                wire = left.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
+                wire.settimeout(0)
+                if kind == frames.ETH_IPV6:
+                    packet_filter.attach(wire, packet_filter.neighbours())
+                wire.bind((device, kind))
+                if kind == frames.ETH_IPV6:
+                    _listen_to(wire, device, (frames.ALL_NODES,))
+                loop.add_reader(wire.fileno(), _collect, wire, found, frozenset(ours))
+                left.callback(loop.remove_reader, wire.fileno())
+                wires.append((wire, questions))
+            for _ in range(ROUNDS):
+                for wire, questions in wires:
+                    for question in questions:
+                        await loop.sock_sendall(wire, question)
+                await asyncio.sleep(INTERVAL_S)
+        except OSError as error:
+            raise _silenced(device, error) from error
+    return {address: frozenset(mac.hex(":") for mac in macs) for address, macs in found.items()}
+
+
+def _silenced(device: str, error: OSError) -> Unable:
+    return Unable(
+        f"Nobody can be asked on {device}: {error.strerror or error}.",
+        do="Look whether the card is there and has a link, and run the agent as root.",
+    )
+
+
+def _collect(
+    wire: socket.socket, found: Mapping[bytes, set[bytes]], ours: frozenset[bytes]
+) -> None:
+    try:
+        frame = wire.recv(MOST_BYTES)
+    except OSError:
+        return  # what is wrong with the card is told by the next question
+    for place in (frame[28:32], frame[38:42], frame[62:78]):
+        if place not in found:
+            continue
+        owner = (
+            frames.arp_owner(frame, place)
+            if len(place) == IPV4_BYTES
+            else frames.neighbour_owner(frame, place)
+        )
+        if owner and owner not in ours:
+            found[place].add(owner)
 
 
 def _manner(mac: bytes, address: bytes) -> tuple[int, bytes, Callable[[bytes], bytes]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from services.drivers.ipvs import Statistics
+from services.health.shares import Standing
 from services.plan.ipvs import ServiceKey
 from services.plan.state import ServerKey
 
@@ -52,3 +53,5 @@ class Sample:
     services: Mapping[int, ServiceCounters] = field(default_factory=dict)
     layer4: Mapping[ServiceKey, Statistics] | None = None
     """What the kernel's IPVS counts; None: nobody asked, or it does not answer."""
+    standings: Mapping[ServerKey, Standing] = field(default_factory=dict)
+    """How the layer 4 servers stand, by their checks; one that is not named is new."""

@@ -9,8 +9,11 @@ a clock.
 from __future__ import annotations
 
 from services.model.base import Model, field_help
+from services.model.checks import CheckProtocol, CheckType, Feedback, Layer4Check
 from services.model.document import (
     LAYERS,
+    NAT,
+    SINGLE,
     AnyService,
     Cluster,
     Document,
@@ -18,6 +21,7 @@ from services.model.document import (
     server_names,
 )
 from services.model.layer4 import Forwarding, Layer4Server, Layer4Service, Scheduler
+from services.model.layer4_advanced import Layer4Advanced
 from services.model.layer7 import (
     Balance,
     Check,
@@ -28,24 +32,34 @@ from services.model.layer7 import (
     VirtualService,
 )
 from services.model.local import Interface, Local, Role
+from services.model.nat import NatEntry, NatProtocol
 from services.model.problems import problems_from
 from services.model.service import Server, ServerState
 
 __all__ = [
     "LAYERS",
+    "NAT",
+    "SINGLE",
     "AnyService",
     "Balance",
     "Check",
     "CheckKind",
+    "CheckProtocol",
+    "CheckType",
     "Cluster",
     "Document",
+    "Feedback",
     "Forwarding",
     "Interface",
+    "Layer4Advanced",
+    "Layer4Check",
     "Layer4Server",
     "Layer4Service",
     "Local",
     "Mode",
     "Model",
+    "NatEntry",
+    "NatProtocol",
     "Persistence",
     "RealServer",
     "Role",

@@ -289,6 +289,28 @@ Phrase = Annotated[
     ),
 ]
 StatusCodes = Annotated[str, BeforeValidator(_status_codes)]
+AccountName = Annotated[
+    str,
+    BeforeValidator(
+        _matching(
+            r"[A-Za-z0-9_.,=@+-]{0,127}",
+            "account name",
+            "Use letters, digits and _ . , = @ + -, 127 characters at most.",
+        )
+    ),
+]
+FileName = Annotated[
+    str,
+    BeforeValidator(
+        _matching(
+            r"|[A-Za-z0-9][A-Za-z0-9_.-]{0,62}",
+            "name of a stored file",
+            "Use letters, digits, dot, underscore and minus, 63 characters at most, and begin "
+            "with a letter or a digit.",
+        )
+    ),
+]
+"""The name of a script or a secret, without its folder; empty: none."""
 CookieName = Annotated[
     str,
     BeforeValidator(

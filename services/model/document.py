@@ -14,14 +14,22 @@ from pydantic import BeforeValidator, Field
 
 from services.model.base import Model, refuse, shown
 from services.model.layer4 import Layer4Service
+from services.model.layer4_advanced import Layer4Advanced
 from services.model.layer7 import VirtualService
 from services.model.local import Local
+from services.model.nat import NatEntry
 from services.model.service import Server
 
 SCHEMA_VERSION = 1
 
 LAYERS = ("layer4", "layer7")
 """The cluster's fields that hold services, in the order of the Overview."""
+
+NAT = "nat"
+"""The cluster's field that holds 1:1 NAT entries."""
+
+SINGLE = ("layer4_advanced",)
+"""The cluster's fields that hold one object each, which is always there."""
 
 AnyService: TypeAlias = Layer4Service | VirtualService
 
@@ -47,6 +55,14 @@ class Cluster(Model):
         default=(), title="Layer 7 services"
     )
     """Layer 7 virtual services, in the order of the Overview."""
+
+    nat: Annotated[tuple[NatEntry, ...], Field(max_length=1000)] = Field(
+        default=(), title="1:1 NAT"
+    )
+    """Real servers that are reached under outside addresses of their own."""
+
+    layer4_advanced: Layer4Advanced = Field(default=Layer4Advanced(), title="Layer 4 - advanced")
+    """Settings of all layer 4 services."""
 
     @property
     def services(self) -> tuple[AnyService, ...]:

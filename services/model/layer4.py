@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from services.model.base import Comment, IPAddress, Port, Ports
+from services.model.checks import Layer4Check
 from services.model.service import PAGE_ADDRESS, PAGE_PORT, Server, Service
 
 OWN_MARKS = 65_536
@@ -54,6 +55,14 @@ class Tunnel(StrEnum):
     GRE = "gre"
 
 
+class TunnelChecksum(StrEnum):
+    """Whether wrapped packets have a checksum of their own."""
+
+    NONE = "none"
+    FULL = "full"
+    REMOTE = "remote"
+
+
 class Scheduler(StrEnum):
     """How the next connection's server is chosen."""
 
@@ -70,6 +79,10 @@ class Scheduler(StrEnum):
     OVF = "ovf"
     LBLC = "lblc"
     LBLCR = "lblcr"
+
+
+HASHING = frozenset({Scheduler.SH, Scheduler.MH})
+"""Schedulers that choose by a hash of the client, and know switches for it."""
 
 
 class Layer4Server(Server):
@@ -110,8 +123,17 @@ class Layer4Service(Service):
     tunnel_port: Port = Field(default=6080, title="Tunnel port")
     """GUE only: UDP port on which the servers unwrap."""
 
+    tunnel_checksum: TunnelChecksum = Field(default=TunnelChecksum.NONE, title="Tunnel checksum")
+    """GUE and GRE; remote, GUE only, leaves it to the server's card. The servers must agree."""
+
     scheduler: Scheduler = Field(default=Scheduler.WLC, title="Balance")
     """wlc: weighted least connections; wrr: by weight in turn; sh and mh: by client address."""
+
+    hash_port: bool = Field(default=False, title="Hash the port")
+    """sh and mh: one client's connections spread, since its port counts too."""
+
+    hash_fallback: bool = Field(default=False, title="Hash fallback")
+    """sh and mh: who belongs to a server that takes nothing gets another one, and not none."""
 
     persistence_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
         default=300, title="Persistence timeout"
@@ -131,6 +153,9 @@ class Layer4Service(Service):
 
     fallback_port: Port = Field(default=PAGE_PORT, title="Fallback port")
     """Port of the fallback server; in DR and TUN only the built-in page may have its own."""
+
+    check: Layer4Check = Field(default=Layer4Check(), title="Health check")
+    """How the real servers are checked."""
 
     servers: Annotated[tuple[Layer4Server, ...], Field(max_length=1000)] = Field(
         default=(), title="Real servers"

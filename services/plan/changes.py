@@ -145,3 +145,13 @@ class SetServer(Change):
 
     key: ServerKey = (0, 0)
     knobs: ServerKnobs = ServerKnobs(0, halted=False)
+
+
+@dataclass(frozen=True)
+class StartChecks(Change):
+    """Look after layer 4 servers as the generated file says; what was known is known on."""
+
+
+@dataclass(frozen=True)
+class StopChecks(Change):
+    """No layer 4 server is left to look after."""

@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.plan.changes import Change
-from services.plan.ipvs import Dest, DestKey, Forwarding, Service, ServiceKey, Timeouts
+from services.plan.ipvs import (
+    Checksum,
+    Dest,
+    DestKey,
+    Flags,
+    Forwarding,
+    Service,
+    ServiceKey,
+    Timeouts,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +62,17 @@ class SetTimeouts(Change):
     timeouts: Timeouts
 
 
+_SWITCHES = {
+    Flags.ONE_PACKET: "each packet by itself",
+    Flags.PORT: "by the client's port too",
+    Flags.FALLBACK: "falling back",
+}
+_SUMS = {
+    Checksum.NONE: "",
+    Checksum.FULL: " with checksums",
+    Checksum.REMOTE: " with remote checksums",
+}
+
 IpvsChange = PutService | PutDest | DropDest | DropService | SetTimeouts
 
 
@@ -78,12 +98,13 @@ def sentence(change: IpvsChange) -> str:
 
 def _settings(service: Service) -> str:
     kept = f", persistent {service.persistence_s} s" if service.persistence_s else ""
-    return f"{service.scheduler}{kept}"
+    switches = "".join(f", {words}" for flag, words in _SWITCHES.items() if flag & service.flags)
+    return f"{service.scheduler}{switches}{kept}"
 
 
 def _how(dest: Dest) -> str:
     way = dest.forwarding.name
     if dest.forwarding is Forwarding.TUN:
-        way += f" by {dest.encapsulation.tunnel.name}"
+        way += f" by {dest.encapsulation.tunnel.name}{_SUMS[dest.encapsulation.checksum]}"
     limit = f", at most {dest.upper} connections" if dest.upper else ""
     return f"{way}, weight {dest.weight}{limit}"

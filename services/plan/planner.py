@@ -25,13 +25,17 @@ from services.plan.changes import (
     SetRules,
     SetServer,
     SetSysctls,
+    StartChecks,
     StartHaproxy,
+    StopChecks,
     StopHaproxy,
     WriteFile,
 )
 from services.plan.ipvs_planner import ipvs_down, ipvs_up
 from services.plan.state import (
     AddressKey,
+    ChecksSeen,
+    ChecksWanted,
     HaproxySeen,
     HaproxyWanted,
     LinksSeen,
@@ -49,6 +53,7 @@ def plan(wanted: Wanted, seen: Seen) -> tuple[Change, ...]:
         *_host(wanted, seen),
         *_haproxy(wanted.haproxy, seen.haproxy),
         *_layer4(wanted, seen),
+        *_checks(wanted.checks, seen.checks),
         *_links_down(wanted, seen),
     )
 
@@ -85,6 +90,7 @@ def _links_down(wanted: Wanted, seen: Seen) -> Iterator[Change]:
             # a stopped HAProxy has cut them already
             cut = _clients(key, seen) if wanted.haproxy.running else 0
             serves = wanted.haproxy.running and bool(seen.clients.get(key))
+            serves = serves or key in seen.outside
             yield DropAddress(key=key, floating=floating, drops=cut, serves=serves)
 
 
@@ -113,6 +119,18 @@ def _haproxy(wanted: HaproxyWanted, seen: HaproxySeen) -> Iterator[Change]:
         yield ReloadHaproxy()
     elif seen.running and not wanted.running:
         yield StopHaproxy(drops=sum(seen.clients.values()))
+
+
+def _checks(wanted: ChecksWanted, seen: ChecksSeen) -> Iterator[Change]:
+    """After the kernel's table: a check that fails meanwhile finds its server there."""
+    if not wanted.running:
+        if seen.config is not None:
+            yield StopChecks()
+        return
+    if seen.config != wanted.config.data:
+        yield WriteFile(file=wanted.config)
+    if not seen.running or seen.fingerprint != wanted.fingerprint:
+        yield StartChecks()
 
 
 def _layer4(wanted: Wanted, seen: Seen) -> Iterator[Change]:

@@ -69,6 +69,27 @@ class HaproxySeen:
     """Master processes found; more than one means a stray that shares our ports."""
 
 
+@dataclass(frozen=True)
+class ChecksWanted:
+    """The HAProxy that looks after layer 4 servers as it must be."""
+
+    config: File = File("", b"")
+    fingerprint: str = ""
+    """Names all of `config`."""
+    running: bool = False
+    """False while it has nothing to look at."""
+
+
+@dataclass(frozen=True)
+class ChecksSeen:
+    """The HAProxy that looks after layer 4 servers as it is."""
+
+    config: bytes | None = None
+    running: bool = False
+    fingerprint: str = ""
+    """Of the file it has loaded."""
+
+
 @dataclass(frozen=True, order=True)
 class AddressKey:
     """An address on a device."""
@@ -88,6 +109,8 @@ class LinksWanted:
     """Default gateway by IP version, 4 or 6."""
     clients: Mapping[AddressKey, frozenset[int]] = field(default_factory=dict)
     """Services whose clients connect to an address, by their ids."""
+    outside: frozenset[AddressKey] = frozenset()
+    """Floating addresses that lead to one real server, past all services."""
     mtu: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -130,6 +153,7 @@ class Wanted:
     ipvs: IpvsWanted = field(default_factory=IpvsWanted)
     rules: str = ""
     """Our nftables rules; empty: no table."""
+    checks: ChecksWanted = field(default_factory=ChecksWanted)
 
 
 @dataclass(frozen=True)
@@ -147,5 +171,8 @@ class Seen:
     """None: this kernel has no IPVS."""
     rules: str | None = ""
     """Our nftables rules that are loaded; None: this machine has no nftables."""
+    checks: ChecksSeen = field(default_factory=ChecksSeen)
     clients: Mapping[AddressKey, frozenset[int]] = field(default_factory=dict)
     """`LinksWanted.clients` of the document that runs: who is cut when an address goes."""
+    outside: frozenset[AddressKey] = frozenset()
+    """`LinksWanted.outside` of the document that runs; nobody counts who connects by them."""

@@ -18,7 +18,9 @@ from services.plan.changes import (
     SetRules,
     SetServer,
     SetSysctls,
+    StartChecks,
     StartHaproxy,
+    StopChecks,
     StopHaproxy,
     WriteFile,
 )
@@ -56,6 +58,10 @@ def sentence(change: Change, name: Naming) -> str:
             return "reload HAProxy"
         case StopHaproxy():
             return "stop HAProxy: no layer 7 service is left"
+        case StartChecks():
+            return "check layer 4 servers anew, from what is known of them"
+        case StopChecks():
+            return "stop checking layer 4 servers: none is left"
         case SetServer():
             return _server(change, name)
     raise TypeError(f"no words for {type(change).__name__}")
@@ -87,7 +93,7 @@ def _settings(change: SetSysctls) -> str:
 def _rules(change: SetRules) -> str:
     if not change.rules:
         return "remove the packet rules of layer 4"
-    return "set the packet rules of layer 4: marks, source addresses"
+    return "set the packet rules of layer 4: marks, NAT"
 
 
 def _server(change: SetServer, name: Naming) -> str:

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from services.model import (
     Balance,
     CheckKind,
@@ -35,7 +33,7 @@ from services.model.service import PAGE_ADDRESS, PAGE_PORT
 from services.plan.state import File, HaproxyWanted, ServerKey, ServerKnobs
 from services.render.ipvs import own_address
 from services.render.place import Place
-from services.render.quote import haq
+from services.render.templates import TEMPLATES
 
 PEER = "ballast"
 """Name of this worker among its peers; fixed, as the host name may change under it."""
@@ -51,16 +49,6 @@ CACHED = 5000
 """Services whose section is kept: most changes change one and leave all others as they were."""
 
 _UNSEALED = "ballast-unsealed"
-_ENV = Environment(
-    loader=PackageLoader("services.render", package_path=""),
-    undefined=StrictUndefined,
-    # every field passes the quoting, so a template cannot forget it
-    finalize=haq,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-    autoescape=False,  # noqa: S701  not HTML; `haq` is this format's escaping
-)
 _KNOBS = re.compile(rb" weight \d+(?: disabled)? # [^\n]*")
 _LABEL = re.compile(rb"\n# [^\n]*")
 
@@ -144,7 +132,7 @@ def haproxy_wanted(document: Document, place: Place) -> HaproxyWanted:
     page = f"{PAGE_ADDRESS}:{PAGE_PORT}"
     pages = [page] if any(page in section.fallbacks for section in sections) else []
     pages += _layer4_pages(document)
-    head = _ENV.get_template("haproxy.cfg.j2").render(
+    head = TEMPLATES.get_template("haproxy.cfg.j2").render(
         place=place,
         accounts=[place.account] if place.account else [],
         description=_UNSEALED,
@@ -152,7 +140,7 @@ def haproxy_wanted(document: Document, place: Place) -> HaproxyWanted:
         fd_limit=FD_LIMIT,
         peer_sections=[PEER] if any(section.tables for section in sections) else [],
     )
-    tail = _ENV.get_template("page.cfg.j2").render(
+    tail = TEMPLATES.get_template("page.cfg.j2").render(
         page_binds=[pages] if pages else [],
         page_type="text/html; charset=utf-8",
         page=_PAGE,
@@ -199,7 +187,7 @@ def _section(service: VirtualService) -> _Section:
     """One service, rendered; of a document in which one was changed, only that one is."""
     knobs = {(service.id, server.id): knobs_of(server) for server in service.servers}
     written = _service(service, knobs)
-    text = _ENV.get_template("service.cfg.j2").render(service=written, peer=PEER).encode()
+    text = TEMPLATES.get_template("service.cfg.j2").render(service=written, peer=PEER).encode()
     return _Section(
         text=text,
         lasting=_lasting(text),
@@ -289,7 +277,7 @@ def _checks(service: VirtualService) -> Iterator[_Check]:
         # a Host header is HTTP/1.1's; without one only 1.0 is a valid request
         version="HTTP/1.1" if check.host else "HTTP/1.0",
         hosts=(check.host,) if check.host else (),
-        status=",".join(map(_forwards, check.expect_status.split(","))),
+        status=",".join(map(forwards, check.expect_status.split(","))),
         texts=(check.expect,) if check.expect else (),
     )
     yield _Check(
@@ -302,13 +290,13 @@ def _checks(service: VirtualService) -> Iterator[_Check]:
     )
 
 
-def _forwards(codes: str) -> str:
+def forwards(codes: str) -> str:
     """`399-200` as `200-399`: HAProxy refuses a range that runs backwards."""
     return "-".join(sorted(codes.split("-")))
 
 
 def _page() -> str:
-    lines = _ENV.get_template("fallback.html.j2").render().splitlines()
+    lines = TEMPLATES.get_template("fallback.html.j2").render().splitlines()
     return " ".join(line.strip() for line in lines)
 
 

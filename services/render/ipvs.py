@@ -14,10 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from services.health.shares import FULL, Shares, weighed
 from services.model import Document, Layer4Service, Local, ServerState
 from services.model import Forwarding as Method
 from services.model.base import Address
-from services.model.layer4 import DIRECT, Layer4Server, Protocol, Tunnel, has_own_mark
+from services.model.layer4 import (
+    DIRECT,
+    Layer4Server,
+    Protocol,
+    Tunnel,
+    TunnelChecksum,
+    has_own_mark,
+)
 from services.model.service import PAGE_PORT
 from services.plan import ipvs
 from services.plan.ipvs import IPIP, Dest, DestKey, Encapsulation, Entry, Flags, ServiceKey
@@ -34,6 +42,11 @@ _TUNNEL = {
     Tunnel.GUE: ipvs.Tunnel.GUE,
     Tunnel.GRE: ipvs.Tunnel.GRE,
 }
+_CHECKSUM = {
+    TunnelChecksum.NONE: ipvs.Checksum.NONE,
+    TunnelChecksum.FULL: ipvs.Checksum.FULL,
+    TunnelChecksum.REMOTE: ipvs.Checksum.REMOTE,
+}
 _PROTOCOL = {
     Protocol.TCP: ipvs.Protocol.TCP,
     Protocol.UDP: ipvs.Protocol.UDP,
@@ -41,14 +54,22 @@ _PROTOCOL = {
 }
 
 
-def ipvs_wanted(document: Document) -> ipvs.IpvsWanted:
-    """The table that `document` asks for; every object must have its id and its mark."""
+def ipvs_wanted(document: Document, shares: Shares = FULL) -> ipvs.IpvsWanted:
+    """The table that `document` and the health of its servers ask for.
+
+    Every object must have its id and its mark. A server that is down stays with weight 0, like
+    one that drains: the kernel forgets who was kept on it (`expire_quiescent_template`).
+    """
     table: dict[ServiceKey, Entry] = {}
     for service in document.cluster.layer4:
         for key in service_keys(service):
-            dests = dict(_dests(service, key, document.local))
+            dests = dict(_dests(service, key, document, shares))
             table[key] = Entry(_service(service, key.version), dests)
-    return ipvs.IpvsWanted(table=table)
+    advanced = document.cluster.layer4_advanced
+    timeouts = ipvs.Timeouts(
+        advanced.tcp_timeout_s, advanced.tcp_fin_timeout_s, advanced.udp_timeout_s
+    )
+    return ipvs.IpvsWanted(table=table, timeouts=timeouts)
 
 
 def service_keys(service: Layer4Service) -> tuple[ServiceKey, ...]:
@@ -86,27 +107,42 @@ def own_address(local: Local, version: int) -> Address | None:
 def _service(service: Layer4Service, version: int) -> ipvs.Service:
     kept = service.persistence_s
     prefix = service.granularity if version == 4 else service.granularity6
-    one_packet = service.protocol is Protocol.ONE_PACKET
     return ipvs.Service(
         scheduler=service.scheduler.value,
-        flags=Flags.ONE_PACKET if one_packet else Flags.NONE,
+        flags=_flags(service),
         persistence_s=kept,
         granularity=prefix if kept else 0,
     )
 
 
-def _dests(service: Layer4Service, key: ServiceKey, local: Local) -> Iterator[tuple[DestKey, Dest]]:
+def _flags(service: Layer4Service) -> Flags:
+    flags = Flags.ONE_PACKET if service.protocol is Protocol.ONE_PACKET else Flags.NONE
+    if service.hash_port:
+        flags |= Flags.PORT
+    if service.hash_fallback:
+        flags |= Flags.FALLBACK
+    return flags
+
+
+def _dests(
+    service: Layer4Service, key: ServiceKey, document: Document, shares: Shares
+) -> Iterator[tuple[DestKey, Dest]]:
+    quiescent = document.cluster.layer4_advanced.quiescent
     method = _FORWARDING[service.forwarding]
     wrapped = _encapsulation(service)
     taking = 0
     for server in service.servers:
         if server.state is ServerState.HALT or not serves(service, server, key):
             continue
-        weight = 0 if server.state is ServerState.DRAIN else server.weight
+        share = shares.get((service.id, server.id), 100)
+        drained = server.state is ServerState.DRAIN
+        if not share and not drained and not quiescent:
+            continue
+        weight = 0 if drained else weighed(server.weight, share)
         taking += weight
         limits = (server.max_connections, server.min_connections)
         yield dest_key(server, key), Dest(method, weight, *limits, wrapped)
-    if not taking and (found := _fallback(service, key, local)) is not None:
+    if not taking and (found := _fallback(service, key, document.local)) is not None:
         yield found
 
 
@@ -114,7 +150,7 @@ def _encapsulation(service: Layer4Service) -> Encapsulation:
     if service.forwarding is not Method.TUN or service.tunnel is Tunnel.IPIP:
         return IPIP
     port = service.tunnel_port if service.tunnel is Tunnel.GUE else 0
-    return Encapsulation(_TUNNEL[service.tunnel], port)
+    return Encapsulation(_TUNNEL[service.tunnel], port, _CHECKSUM[service.tunnel_checksum])
 
 
 def _fallback(service: Layer4Service, key: ServiceKey, local: Local) -> tuple[DestKey, Dest] | None:

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from typing import get_args
 
+from services.model import Document
 from services.model.local import InterfaceName
 from services.model.service import PAGE_PORT
+from services.render.nat import wants_conntrack
 
 SYNC_PORT = 8848
 """Where the kernel's IPVS synchronisation listens."""
@@ -24,12 +26,8 @@ _CARDS = ("default", *get_args(InterfaceName))
 KERNEL_SETTINGS: dict[str, str] = {
     # a client whose server was deleted is told at once, and does not wait for nobody
     "net/ipv4/vs/expire_nodest_conn": "1",
-    # persistent clients leave a drained server; with 0 they would come back to it for ever
-    "net/ipv4/vs/expire_quiescent_template": "1",
     # a port used again goes to a server by the scheduler; since Linux 5.9 at no cost
     "net/ipv4/vs/conn_reuse_mode": "1",
-    # it halves the rate, and only SNAT needs it
-    "net/ipv4/vs/conntrack": "0",
     # layer 4 NAT and the unit as its real servers' gateway
     "net/ipv4/ip_forward": "1",
     "net/ipv6/conf/all/forwarding": "1",
@@ -66,6 +64,20 @@ KERNEL_SETTINGS: dict[str, str] = {
     "net/ipv4/ip_local_reserved_ports": f"{SYNC_PORT},{PAGE_PORT}",
     "net/ipv4/tcp_tw_reuse": "1",
 }
+"""Those that no document changes."""
 
-CONNTRACK: dict[str, str] = {"net/ipv4/vs/conntrack": "1"}
-"""What SNAT forwarding needs instead: rules see where IPVS sent a connection."""
+
+def kernel_settings(document: Document) -> dict[str, str]:
+    """All of them, as the document asks for."""
+    return KERNEL_SETTINGS | {
+        # it halves the rate; rules that change a source see by it where a connection went
+        "net/ipv4/vs/conntrack": _switch(on=wants_conntrack(document)),
+        # off, persistent clients come back to a server of weight 0 as long as they keep coming
+        "net/ipv4/vs/expire_quiescent_template": _switch(
+            on=document.cluster.layer4_advanced.release_persistent
+        ),
+    }
+
+
+def _switch(*, on: bool) -> str:
+    return "1" if on else "0"

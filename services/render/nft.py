@@ -1,84 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our nftables rules from a document: marks for services of several ports, sources for SNAT.
+"""Our nftables rules from a document: marks for services of several ports, and all NAT.
 
 Everything stands in one table of our own, which is replaced whole; nobody else's is touched.
 A packet gets its whole mark, not some bits of it: IPVS compares all of them.
-
-Masquerading asks conntrack where a connection went at first, since IPVS has rewritten the
-packet by then; so a server that clients also reach by themselves is left alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.model import Document, Forwarding, Layer4Service
-from services.model.layer4 import Protocol, has_own_mark
+from services.model import Document, Layer4Service
+from services.model.layer4 import has_own_mark
+from services.render import nat
 
 TABLE = "inet ballast"
 
-_PROTOCOLS = {
-    Protocol.TCP: "tcp",
-    Protocol.UDP: "udp",
-    Protocol.ONE_PACKET: "udp",
-    Protocol.TCP_UDP: "{ tcp, udp }",
-}
-_FAMILY = {4: "ip", 6: "ip6"}
+_REDIRECTS = "icmpv6 type nd-redirect drop"
 
 
 def nft_wanted(document: Document) -> str:
     """The rules that `document` asks for, as a program for `nft -f`; empty: no table at all."""
     services = sorted(document.cluster.layer4, key=lambda service: service.id)
-    marks = [rule for service in services for rule in _marks(service)]
-    sources = [rule for service in services for rule in _sources(service)]
-    if not marks and not sources:
-        return ""
-    chains = [
-        ("marks", "type filter hook prerouting priority mangle; policy accept;", marks),
-        ("sources", "type nat hook postrouting priority srcnat; policy accept;", sources),
-    ]
-    lines = [f"table {TABLE} {{"]
+    chains = (
+        ("marks", "filter hook prerouting priority mangle", _all_marks(services)),
+        ("inbound", "nat hook prerouting priority dstnat", tuple(nat.inbound(document))),
+        ("sources", "nat hook postrouting priority srcnat", nat.sources(document)),
+        ("redirects", "filter hook output priority filter", _redirects(document)),
+    )
+    lines = []
     for name, hook, rules in chains:
         if rules:
-            inside = [f"\t\t{line}" for line in (hook, *rules)]
+            inside = [f"\t\t{line}" for line in (f"type {hook}; policy accept;", *rules)]
             lines += [f"\tchain {name} {{", *inside, "\t}"]
-    return "\n".join([*lines, "}", ""])
+    return "\n".join([f"table {TABLE} {{", *lines, "}", ""]) if lines else ""
 
 
-def wants_conntrack(document: Document) -> bool:
-    """Whether IPVS must tell conntrack of its connections: only SNAT needs it, and it costs."""
-    return any(service.forwarding is Forwarding.SNAT for service in document.cluster.layer4)
+def _all_marks(services: list[Layer4Service]) -> tuple[str, ...]:
+    return tuple(rule for service in services for rule in _marks(service))
 
 
 def _marks(service: Layer4Service) -> Iterator[str]:
     if not has_own_mark(service):
         return
-    for family, addresses in _addresses(service):
+    for family, addresses in nat.addresses(service.addresses):
         yield (
-            f"{family} daddr {addresses} meta l4proto {_PROTOCOLS[service.protocol]} "
-            f"th dport {_ports(service)} meta mark set {service.mark:#010x}"
+            f"{family} daddr {addresses} meta l4proto {nat.protocols(service)} "
+            f"th dport {nat.ports(service.ports)} meta mark set {service.mark:#010x}"
         )
 
 
-def _sources(service: Layer4Service) -> Iterator[str]:
-    if service.forwarding is not Forwarding.SNAT:
-        return
-    if service.protocol is Protocol.MARK:
-        yield f"meta mark {service.mark:#010x} masquerade"
-        return
-    for family, addresses in _addresses(service):
-        yield (
-            f"meta l4proto {_PROTOCOLS[service.protocol]} ct original {family} daddr {addresses} "
-            f"ct original proto-dst {_ports(service)} masquerade"
-        )
-
-
-def _addresses(service: Layer4Service) -> Iterator[tuple[str, str]]:
-    for version, family in _FAMILY.items():
-        found = [str(address) for address in service.addresses if address.version == version]
-        if found:
-            yield family, f"{{ {', '.join(found)} }}"
-
-
-def _ports(service: Layer4Service) -> str:
-    return f"{{ {service.ports.replace(',', ', ')} }}"
+def _redirects(document: Document) -> tuple[str, ...]:
+    return (_REDIRECTS,) if nat.answers_here(document) else ()

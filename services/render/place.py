@@ -54,3 +54,38 @@ class Place:
     def log(self) -> PurePath:
         """What HAProxy says about itself."""
         return self.haproxy / "haproxy.log"
+
+    @property
+    def probe(self) -> PurePath:
+        """The folder of `ballast-probe`, beside ours: its account must not get into that."""
+        return self.run.with_name(f"{self.run.name}-probe")
+
+    @property
+    def probe_socket(self) -> PurePath:
+        """Where it takes jobs."""
+        return self.probe / "probe.sock"
+
+    @property
+    def checks(self) -> PurePath:
+        """The folder of the HAProxy that looks after layer 4 servers."""
+        return self.run / "checks"
+
+    @property
+    def checks_config(self) -> PurePath:
+        """Its generated file."""
+        return self.checks / "checks.cfg"
+
+    @property
+    def checks_socket(self) -> PurePath:
+        """Where it tells what it found."""
+        return self.checks / "admin.sock"
+
+    @property
+    def checks_state(self) -> PurePath:
+        """What was known last: it begins there."""
+        return self.checks / "servers.state"
+
+    @property
+    def checks_log(self) -> PurePath:
+        """What it says about itself."""
+        return self.checks / "checks.log"

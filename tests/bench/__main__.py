@@ -53,6 +53,7 @@ SUBJECTS = (
     Subject("store", ("store.commit.ratio",)),
     Subject("console", ("console.paint.s", "console.key.ms", "console.rss.mb")),
     Subject("idle", ("console.idle.pct",)),
+    Subject("connections", ("l4.connections.ms", "l4.connections.s", "l4.connections.mb")),
     Subject(
         "image",
         ("image.ova.mb", "image.boot.ratio", "image.boot.s", "image.rss.mb", "image.ports"),

@@ -65,6 +65,9 @@ _ALL = (
     Goal("console.key.ms", Sense.AT_MOST, 100, "ms", "none"),
     Goal("console.rss.mb", Sense.AT_MOST, 70, "MB", "none"),
     Goal("console.idle.pct", Sense.AT_MOST, 1, "% of a core", "none"),
+    Goal("l4.connections.ms", Sense.AT_MOST, 100, "ms", "none"),
+    Goal("l4.connections.s", Sense.AT_MOST, 5, "s", "none"),
+    Goal("l4.connections.mb", Sense.AT_MOST, 50, "MB", "none"),
     Goal("image.ova.mb", Sense.AT_MOST, 450, "MB", "none"),
     Goal(
         "image.boot.ratio",

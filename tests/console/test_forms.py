@@ -213,9 +213,9 @@ async def test_choices_and_toggles_turn_with_arrows_and_space() -> None:
     fake = scenes.small()
     async with stage(fake) as on:
         await on.press("e", "down", "down", "down")
-        await on.see("(*) HTTP mode  ( ) TCP mode")
+        await on.see("(*) HTTP  ( ) TCP")
         await on.press("right")
-        await on.see("( ) HTTP mode  (*) TCP mode")
+        await on.see("( ) HTTP  (*) TCP")
         await on.press("down", "space", "down", "left", "left")
         await on.see("Weighted round robin", "(*) Source IP")
         await on.press(*["down"] * 7, "space")
@@ -392,3 +392,18 @@ async def test_a_layer_4_service_gets_servers_without_a_port_while_it_forwards_d
         await on.type("10.99.0.1")
         await on.press("f9")
         await on.see("DR reaches neighbours only")
+
+
+async def test_a_form_shows_the_fields_that_have_a_use() -> None:
+    async with stage(scenes.small()) as on:
+        await on.press("3", "3")
+        await on.see("Layer 4 - New virtual service")
+        assert not on.line("Firewall mark")
+        for _ in range(40):
+            if on.line("> Check type"):
+                break
+            await on.press("down")
+        assert not on.line("Check protocol")
+        await on.press("right")
+        await on.see("Check protocol", "Connects between", "Good status", "Virtual host")
+        assert not on.line("Login")

@@ -66,6 +66,25 @@ async def test_an_empty_appliance_looks_as_agreed(renew: bool) -> None:
         compare("empty", on.text(), renew=renew)
 
 
+LAYER4: dict[str, tuple[str, ...]] = {
+    "layer 4 counted": ("6", "2"),
+    "layer 4 rates": ("6", "2", "t"),
+    "connections": ("6", "3"),
+    "connections by server": ("6", "3", "t"),
+    "a suspect": ("6", "3", "enter"),
+}
+
+
+@pytest.mark.parametrize("name", LAYER4)
+async def test_a_report_of_layer_4_looks_as_agreed(name: str, renew: bool) -> None:
+    async with stage(scenes.layer4()) as on:
+        await go(on, LAYER4[name][:2])
+        await on.see("shop")
+        await go(on, LAYER4[name][2:])
+        await on.pilot.pause(0.1)
+        compare(name, on.text(), renew=renew)
+
+
 def test_every_picture_belongs_to_a_test() -> None:
-    known = {*SCREENS, *MORE, "status screen", "no agent", "overview wide", "empty"}
+    known = {*SCREENS, *MORE, *LAYER4, "status screen", "no agent", "overview wide", "empty"}
     assert {path.stem for path in PICTURES.glob("*.txt")} == {n.replace(" ", "-") for n in known}

@@ -27,7 +27,9 @@ from services.api import (
     PowerAction,
     PowerRequest,
     Status,
+    System,
 )
+from services.api_reports import ConnectionQuery
 from services.draft import objects
 from services.errors import ConfigInvalid, EditConflict, NotFound, Refused, Unable
 from services.model import Document, RealServer, ServerState, VirtualService
@@ -131,6 +133,16 @@ async def test_revisions_come_newest_first_and_unknown_ones_are_not_found(
     assert (await appliance.revisions())[0].why == "to see"
     with pytest.raises(NotFound):
         await appliance.revision(1_000_000)
+
+
+async def test_reports_of_layer_4_are_empty_or_refused_where_there_is_none(
+    appliance: Appliance,
+) -> None:
+    assert (await appliance.layer4()).services == ()
+    with pytest.raises(Refused, match="neither an address nor a network"):
+        await appliance.current_connections(ConnectionQuery(client="web1"))
+    with pytest.raises(NotFound, match="`web`"):
+        await appliance.current_connections(ConnectionQuery(service="web"))
 
 
 # ------------------------------------------------------------------------------------- drafts
@@ -510,3 +522,18 @@ async def test_the_journal_tells_what_was_done_newest_first(appliance: Appliance
     assert "the last one" in entries[0].what
     assert any("drain web/web1" in entry.what for entry in entries)
     assert len(await appliance.journal(1)) == 1
+
+
+async def test_the_doctor_examines_one_service_or_all(appliance: Appliance) -> None:
+    for service in (None, 71):
+        report = await appliance.examine(service)
+        assert {finding.service for finding in report.findings} == {"web"}
+    with pytest.raises(NotFound):
+        await appliance.examine(72)
+
+
+async def test_servers_of_layer_7_have_no_set_up(appliance: Appliance) -> None:
+    with pytest.raises(NotFound, match="No layer 4 service"):
+        await appliance.server_setup(71, 711, System.LINUX)
+    with pytest.raises(NotFound, match="no such real server"):
+        await appliance.server_setup(71, 9, System.LINUX)

@@ -407,6 +407,18 @@ async def persistence_of_no_bits_is_refused_for_ipv6(world: World) -> None:
 
 
 @case
+async def schedulers_it_lacks_are_told_and_nothing_stays_of_the_asking(world: World) -> None:
+    await follow(world, EVERYTHING)
+    before = await looked(world)
+    assert await world.ipvs.lacking(["wlc", "mh", "nonesuch", "rr", "other"]) == {
+        "nonesuch",
+        "other",
+    }
+    assert await world.ipvs.lacking([]) == frozenset()
+    assert (await looked(world)).table == before.table
+
+
+@case
 async def timeouts_are_set_and_what_is_too_long_is_refused(world: World) -> None:
     assert await world.ipvs.write([SetTimeouts(timeouts=Timeouts(901, 121, 301))]) == ()
     assert (await looked(world)).timeouts == Timeouts(901, 121, 301)

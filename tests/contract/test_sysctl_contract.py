@@ -9,7 +9,8 @@ import pytest
 
 from services.drivers.sysctl import KernelSysctls, Sysctls
 from services.errors import Unable
-from services.render.kernel import KERNEL_SETTINGS
+from services.model import Document
+from services.render.kernel import kernel_settings
 from tests.fakes.sysctl import FakeSysctls
 from tests.netns import inside
 
@@ -70,9 +71,9 @@ def test_the_appliances_settings_are_all_taken_and_stay() -> None:
     """Every value is in the form in which the kernel shows it, and none undoes another."""
 
     async def whole() -> dict[str, str | None]:
-        sysctls = KernelSysctls()
-        there = {name for name, value in (await sysctls.seen(KERNEL_SETTINGS)).items() if value}
-        wanted = {name: value for name, value in KERNEL_SETTINGS.items() if name in there}
+        sysctls, asked = KernelSysctls(), kernel_settings(Document())
+        there = {name for name, value in (await sysctls.seen(asked)).items() if value}
+        wanted = {name: value for name, value in asked.items() if name in there}
         for _ in range(2):
             await sysctls.change(wanted)
         seen = await sysctls.seen(wanted)

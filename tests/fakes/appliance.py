@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from services import draft as drafting
+from services.agent.doctor import finding_view
+from services.agent.reports import current_connections
+from services.agent.setup import setup_view
 from services.api import (
     AccessRole,
     AddressProbe,
@@ -23,10 +26,12 @@ from services.api import (
     ApplyRequest,
     ClashView,
     ConfirmStatus,
+    DoctorReport,
     DraftApply,
     DraftView,
     Edit,
     Effect,
+    FindingView,
     InterfaceStatus,
     JournalEntry,
     KnobRequest,
@@ -39,12 +44,24 @@ from services.api import (
     Revision,
     RevisionInfo,
     ServiceStatus,
+    SetupView,
     Status,
+    System,
     UnitStatus,
     WhoAmI,
 )
+from services.api_reports import (
+    CheckResult,
+    CheckResults,
+    ConnectionQuery,
+    Connections,
+    Layer4Report,
+)
 from services.check import check
 from services.difference import difference
+from services.doctor.asked import Observed
+from services.doctor.cases import cases, services_of, who_has
+from services.doctor.findings import findings
 from services.drivers.sample import Sample, ServerCounters, ServiceCounters
 from services.errors import (
     ApplianceError,
@@ -59,9 +76,11 @@ from services.errors import (
     Unreachable,
 )
 from services.identity import with_ids
+from services.layer4_flows import Counted, layer4_report
 from services.model import Document, ServerState, real_servers, server_names
 from services.status import services_status
 from services.switch import reason, switched
+from tests.fakes.ipvs_conn import FakeConnections
 
 ServerKey = tuple[int, int]
 
@@ -93,6 +112,8 @@ class ScriptedAppliance:
     haproxy_runs: bool = True
     neighbours: dict[str, str] = field(default_factory=dict)
     """Addresses that others have on every wire, with their hardware addresses."""
+    findings: tuple[FindingView, ...] = ()
+    """What the doctor finds; none: what it makes of a wire on which nobody answers."""
     power_switch: bool = True
     """Whether it runs on a machine of its own."""
     powered: list[PowerRequest] = field(default_factory=list)
@@ -101,6 +122,10 @@ class ScriptedAppliance:
     """Accounts with the guide's password."""
     links: frozenset[str] = frozenset({"eth0", "eth1"})
     """Cards with a cable in them."""
+    counted: Counted = field(default_factory=dict)
+    """What the kernel counts of layer 4."""
+    table: FakeConnections = field(default_factory=FakeConnections)
+    """The kernel's connections."""
     calls: list[str] = field(default_factory=list)
     """Names of the calls that changed something, in order."""
 
@@ -111,6 +136,8 @@ class ScriptedAppliance:
         """Of the change that waits to be confirmed: pending again if nobody does."""
         self._base = 1
         self._journal: list[JournalEntry] = []
+        self.checked: dict[tuple[int, int], tuple[CheckResult, ...]] = {}
+        """The last results of checks, by the ids of service and server."""
         self._window: tuple[Document, float, str, str] | None = None
         self._random = random.Random(20)
         self._commit(self.running, who="agent", why="first start")
@@ -198,9 +225,44 @@ class ScriptedAppliance:
         plan = self._plan(self._with_ids(view.document)) if view.document and sound else None
         return ReviewView(draft=view, plan=plan)
 
+    async def check_results(self, service: int, server: int) -> CheckResults:
+        self._reached()
+        key = (service, server)
+        names = server_names(self.running)
+        if key not in names or key not in self.checked:
+            raise NotFound("There is no such layer 4 server.", do="Look at what runs now.")
+        results = self.checked[key]
+        reason = "" if not results or results[0].ok else results[0].words
+        return CheckResults(label=names[key], reason=reason, results=results)
+
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         self._reached()
         return tuple(reversed(self._journal))[:limit]
+
+    async def layer4(self) -> Layer4Report:
+        self._allowed(AccessRole.OPERATOR, AccessRole.VIEWER)
+        return layer4_report(self.running, self.counted, at=self.clock())
+
+    async def current_connections(self, query: ConnectionQuery) -> Connections:
+        self._allowed(AccessRole.OPERATOR, AccessRole.VIEWER)
+        return await current_connections(self.running, query, self.table)
+
+    async def server_setup(self, service: int, server: int, system: System) -> SetupView:
+        self._reached()
+        return setup_view(self.running, (service, server), system)
+
+    async def examine(self, service: int | None = None) -> DoctorReport:
+        self._allowed(AccessRole.OPERATOR)
+        services = services_of(self.running, service)
+        if service is not None and not services:
+            raise NotFound("There is no such service.", do="Look at what runs now.")
+        labels = {each.label for each in services}
+        found = tuple(each for each in self.findings if each.service in labels)
+        if not found:
+            silence = Observed(dict.fromkeys(who_has(self.running, services), frozenset()))
+            asked = cases(self.running, services)
+            found = tuple(map(finding_view, findings(self.running, services, asked, silence)))
+        return DoctorReport(findings=found, took_s=1.6)
 
     async def probe_address(self, interface: str, address: str) -> AddressProbe:
         self._allowed(AccessRole.SETUP)
@@ -517,7 +579,13 @@ class ScriptedAppliance:
                 sessions_total=connections * 100,
                 bytes_total=round(rate * at),
             )
-        return Sample(at=at, running=self.haproxy_runs, servers=servers, services=services)
+        return Sample(
+            at=at,
+            running=self.haproxy_runs,
+            servers=servers,
+            services=services,
+            layer4=self.counted,
+        )
 
 
 def _structure(document: Document) -> object:

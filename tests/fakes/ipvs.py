@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
@@ -96,6 +96,11 @@ class FakeIpvs:
             else:
                 self.written.append(change)
         return tuple(told)
+
+    async def lacking(self, schedulers: Collection[str]) -> frozenset[str]:
+        if schedulers:
+            self._judge()
+        return frozenset(schedulers) - SCHEDULERS
 
     async def flush(self) -> None:
         self._judge()

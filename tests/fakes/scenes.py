@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+from services.drivers.ipvs import Statistics
+from services.drivers.ipvs_wire import Counters
 from services.model import Document, Mode, RealServer, ServerState, VirtualService
+from services.plan.ipvs import DestKey, Live, Protocol, ServiceKey
 from tests.fakes.appliance import ScriptedAppliance
+from tests.fakes.ipvs_conn import entry
 
 WEB, RDS, SMTP, FTP = 101, 102, 103, 104
+SHOP, NAMES = 201, 202
 
 
 def small(**knobs: object) -> ScriptedAppliance:
@@ -80,6 +85,80 @@ def small(**knobs: object) -> ScriptedAppliance:
     return fake
 
 
+def layer4(**knobs: object) -> ScriptedAppliance:
+    """A shop by direct routing, one of whose servers has the ARP problem, and names by NAT."""
+    document = Document.model_validate(
+        {
+            "cluster": {
+                "layer4": [
+                    {
+                        "id": SHOP,
+                        "label": "shop",
+                        "addresses": ["192.168.1.104"],
+                        "persistence_s": 0,
+                        "servers": [_layer4(1, "shop1", 150), _layer4(2, "shop2", 151)],
+                    },
+                    {
+                        "id": NAMES,
+                        "label": "names",
+                        "addresses": ["192.168.1.105", "2001:db8:1::105"],
+                        "ports": "53",
+                        "protocol": "udp",
+                        "forwarding": "nat",
+                        "servers": [_layer4(3, "dns1", 160)],
+                    },
+                ]
+            }
+        }
+    )
+    fake = ScriptedAppliance(running=document)
+    shop = ServiceKey(4, Protocol.TCP, "192.168.1.104", 80)
+    names = ServiceKey(4, Protocol.UDP, "192.168.1.105", 53)
+    fake.counted = {
+        shop: Statistics(
+            Counters(81_240, 1_310_000, 0, 98_400_000, 0, 44, 700, 0, 51_000, 0),
+            {
+                DestKey("192.168.1.150", 80): Counters(40_620, 90_000, 0, 5_400_000, 0, 22, 60),
+                DestKey("192.168.1.151", 80): Counters(
+                    40_620, 1_220_000, 0, 93_000_000, 0, 22, 640, 0, 47_000, 0
+                ),
+            },
+            {
+                DestKey("192.168.1.150", 80): Live(0, 1_320),
+                DestKey("192.168.1.151", 80): Live(402, 220),
+            },
+        ),
+        names: Statistics(
+            Counters(9_100, 9_100, 9_100, 640_000, 1_800_000, 5, 5, 5, 350, 990),
+            {
+                DestKey("192.168.1.160", 53): Counters(
+                    9_100, 9_100, 9_100, 640_000, 1_800_000, 5, 5, 5, 350, 990
+                )
+            },
+            {DestKey("192.168.1.160", 53): Live(0, 2)},
+        ),
+    }
+    web, dns = "192.168.1.104:80", "192.168.1.105:53"
+    fake.table.lines = [
+        *(
+            entry(f"203.0.113.{n}:{40_000 + n}", web, "192.168.1.150:80", "SYN_RECV", 60 - 3 * n)
+            for n in range(1, 7)
+        ),
+        *(
+            entry(f"203.0.113.{n}:{50_000 + n}", web, "192.168.1.151:80", "ESTABLISHED", 899 - n)
+            for n in range(1, 21)
+        ),
+        entry("203.0.113.9:50100", web, "192.168.1.151:80", "FIN_WAIT", 118),
+        *(
+            entry(f"198.51.100.{n}:5353", dns, "192.168.1.160:53", "UDP", 290, protocol="UDP")
+            for n in (7, 8)
+        ),
+    ]
+    for name, value in knobs.items():
+        setattr(fake, name, value)
+    return fake
+
+
 def crowd(rows: int, *, servers: int = 9) -> ScriptedAppliance:
     """`rows` rows on the Overview: services with `servers` real servers each, a few down."""
     services: list[VirtualService] = []
@@ -124,3 +203,7 @@ def _server(
     return RealServer.model_validate(
         {"id": number, "label": label, "address": address, "port": port, "state": state}
     )
+
+
+def _layer4(number: int, label: str, last: int) -> dict[str, object]:
+    return {"id": number, "label": label, "address": f"192.168.1.{last}"}

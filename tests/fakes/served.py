@@ -30,6 +30,7 @@ from services.api import (
     PowerRequest,
     ProblemView,
 )
+from services.api_reports import ConnectionQuery
 from services.errors import ApplianceError, ConfigInvalid, EditConflict
 from tests.fakes import scenes
 from tests.fakes.appliance import ScriptedAppliance
@@ -61,6 +62,19 @@ def application(fake: ScriptedAppliance) -> FastAPI:
     door("DELETE", "/draft/edits", lambda r: fake.drop_edit(r.query_params["key"]))
     door("POST", "/draft/review", lambda _: fake.review())
     door("POST", "/confirm", lambda _: fake.confirm())
+
+    door(
+        "GET",
+        "/layer4/{service}/{server}/checks",
+        lambda r: fake.check_results(int(r.path_params["service"]), int(r.path_params["server"])),
+    )
+    door("GET", "/layer4", lambda _: fake.layer4())
+
+    async def connections(request: Request) -> BaseModel:
+        query = ConnectionQuery.model_validate(dict(request.query_params))
+        return await fake.current_connections(query)
+
+    door("GET", "/connections", connections)
 
     async def probe(request: Request) -> BaseModel:
         query = request.query_params

@@ -78,7 +78,14 @@ def _drifted(standing: Wanted, drift: Mapping[str, Any], document: Document) -> 
             haproxy = replace(haproxy, config=b"edited by hand")
         else:
             files[path] = b"edited by hand"
-    return replace(seen, haproxy=haproxy, links=links, files=files, clients=standing.links.clients)
+    return replace(
+        seen,
+        haproxy=haproxy,
+        links=links,
+        files=files,
+        clients=standing.links.clients,
+        outside=standing.links.outside,
+    )
 
 
 def _yaml(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from services.plan.ipvs_changes import sentence
 from services.plan.ipvs_planner import plan_ipvs
 from services.plan.state import File
 from services.render import Place, haproxy_wanted, system_files
+from services.render.checks import checks_wanted
 from services.render.ipvs import ipvs_wanted
 from services.render.nft import nft_wanted
 
@@ -37,21 +38,30 @@ def test_the_files_are_the_folders(case: Path, pytestconfig: pytest.Config) -> N
 
 
 def _kernels(document: Document) -> tuple[File, ...]:
-    """What the kernel must be told, as files: the IPVS table in words, our nftables rules."""
+    """What layer 4 is made of, as files: the IPVS table in words, our rules, the checks."""
     table = plan_ipvs(ipvs_wanted(document), IpvsSeen())
     told = "".join(f"{sentence(change)}\n" for change in table)
     files = (File("ipvs.txt", told.encode()), File("rules.nft", nft_wanted(document).encode()))
-    return files if table else ()
+    checks = checks_wanted(document, PLACE)
+    return (*files, checks.config) if table else ()
+
+
+FILES = [file for case in CASES for file in (case / "haproxy.cfg", case / "checks.cfg")]
 
 
 @pytest.mark.needs("haproxy")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_haproxy_takes_the_file_without_a_warning(case: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "file",
+    [file for file in FILES if file.exists()],
+    ids=lambda file: f"{file.parent.name}/{file.name}",
+)
+def test_haproxy_takes_the_file_without_a_warning(file: Path, tmp_path: Path) -> None:
     # the state file is there whenever the agent asks HAProxy
     state = tmp_path / "servers.state"
     state.write_text("1\n")
-    config = (case / "haproxy.cfg").read_text()
-    config = config.replace(str(PLACE.state_file), str(state))
+    config = file.read_text()
+    for place in (PLACE.state_file, PLACE.checks_state):
+        config = config.replace(str(place), str(state))
     judged = tmp_path / "haproxy.cfg"
     judged.write_text(config)
     said = subprocess.run(

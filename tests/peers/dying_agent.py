@@ -22,7 +22,7 @@ from services.agent import __main__ as agent
 from services.apply import Drivers
 from services.render import Place
 
-LOOKING = {"seen", "read", "hostname", "sample", "aclose"}
+LOOKING = {"seen", "glance", "statistics", "read", "hostname", "sample", "aclose"}
 STORE_STEPS = ("fsync", "rename", "replace", "link")
 
 

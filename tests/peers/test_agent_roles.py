@@ -60,6 +60,7 @@ async def main():
 
     wishes = {
         "look": client.status,
+        "report": client.layer4,
         "switch": lambda: client.set_servers(
             KnobRequest(servers=((int(service), int(server)),), weight=99)
         ),
@@ -68,6 +69,7 @@ async def main():
         "own window": own_window,
         "rollback": client.rollback,
         "probe": lambda: client.probe_address("eth0", "192.168.2.77"),
+        "doctor": client.examine,
         "power": lambda: client.power(PowerRequest(action="restart", why=word)),
     }
     told = {}
@@ -130,18 +132,19 @@ OUTSIDER = ("setpriv", "--reuid=4009", "--regid=4009", "--clear-groups")
     ("user", "answers"),
     [
         # the lab's machine is not the agent's to switch, so an administrator gets this far
-        ("adam", ("done", "done", "done", "done", "done", "done", "done", "Unable")),
-        ("olga", ("done", "done", NO, NO, NO, NO, NO, NO)),
-        ("vera", ("done", NO, NO, NO, NO, NO, NO, NO)),
+        ("adam", (*["done"] * 9, "Unable")),
+        ("olga", ("done", "done", "done", NO, NO, NO, NO, NO, "done", NO)),
+        ("vera", ("done", "done", NO, NO, NO, NO, NO, NO, NO, NO)),
         # may end a countdown that is its own, and go back no further
-        ("sam", ("done", NO, "done", "Refused", "done", NO, "done", NO)),
-        ("nora", (NO, NO, NO, NO, NO, NO, NO, NO)),
+        ("sam", ("done", NO, NO, "done", "Refused", "done", NO, "done", NO, NO)),
+        ("nora", (NO,) * 10),
     ],
 )
 def test_an_account_may_do_what_its_group_says_and_no_more(
     lab: Lab, user: str, answers: tuple[str, ...]
 ) -> None:
-    wishes = ("look", "switch", "local", "cluster", "own window", "rollback", "probe", "power")
+    looking, changing = ("look", "report"), ("switch", "local", "cluster", "own window", "rollback")
+    wishes = (*looking, *changing, "probe", "doctor", "power")
     assert told(lab, user) == dict(zip(wishes, answers, strict=True))
 
 

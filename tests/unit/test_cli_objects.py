@@ -131,7 +131,11 @@ def test_a_wrong_name_is_answered_with_the_right_one(
 @pytest.mark.parametrize(
     ("arguments", "option"),
     [
-        (("vip", "add", "a\nb", "--addresses", "192.0.2.1", "--ports", "80"), "--label: "),
+        (("vip", "add", "a\nb", "--addresses", "192.0.2.1", "--ports", "80"), "VIP: "),
+        (("vip", "add", "a b", "--addresses", "192.0.2.1", "--ports", "80"), "VIP: `a b` is no"),
+        (("vip", "clone", "rds", "a b"), "NEW: `a b` is no"),
+        (("vip", "edit", "rds", "--label", "a b"), "--label: `a b` is no"),
+        (("rip", "add", "rds", "a b", "--address", "192.0.2.9", "--port", "1"), "RIP: `a b` is no"),
         (("vip", "add", "x", "--addresses", "192.0.2.1", "--ports", "80,,90"), "--ports: "),
         (("vip", "add", "x", "--addresses", "192.0.2.1", "--ports", "90-80"), "--ports: "),
         (("vip", "add", "x", "--addresses", "nowhere", "--ports", "80"), "nowhere"),
@@ -152,13 +156,25 @@ def test_a_bad_value_is_refused_at_its_option(
     assert fake.calls == []
 
 
-def test_a_rule_between_objects_is_told_with_its_path(
+def test_a_rule_between_objects_is_told_in_what_was_typed(
     fake: ScriptedAppliance, ballast: Ballast
 ) -> None:
+    before = fake.running
     ran = ballast("vip", "add", "x", "--addresses", "192.168.2.21", "--ports", "80")
     assert ran.status == 1
-    assert "cluster.layer7[4].addresses" in ran.err
-    assert len(fake.running.cluster.layer7) == 4
+    assert "  --addresses: x has 192.168.2.21, which is eth0's own address" in ran.err
+    said = ballast("vip", "add", "RDS", "--addresses", "192.168.2.200", "--ports", "80").err
+    assert "  VIP: RDS and rds differ in capitals only" in said
+    said = ballast("rip", "add", "rds", "x", "--address", "2001:db8::1", "--port", "80").err
+    assert "  --address: x has an IPv6 address" in said
+    assert "cluster" not in said
+    assert fake.running == before
+
+
+def test_a_rule_that_another_object_breaks_names_that_object(ballast: Ballast) -> None:
+    ran = ballast("vip", "edit", "rds", "--addresses", "2001:db8::1")
+    assert ran.status == 1
+    assert "  rds/rds1.address: rds1 has an IPv4 address, but rds has no IPv4 VIP." in ran.err
 
 
 @pytest.mark.parametrize(

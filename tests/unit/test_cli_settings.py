@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, get_args
 
 import pytest
+import typer
 from pydantic import Field
 
-from services.cli.settings import amended, settings
+from services.cli.layers import Layer
+from services.cli.settings import Option, amended, options, settings
 from services.errors import ConfigInvalid
-from services.model import Model, RealServer, VirtualService
+from services.model import Layer4Server, Layer4Service, Model, RealServer, VirtualService
 from services.model.base import IPAddress, field_help
 from tests.fakes import scenes
 from tests.unit.cli import against
@@ -73,7 +78,84 @@ def test_every_problem_is_told_at_the_option_that_was_typed() -> None:
     ]
 
 
-@pytest.mark.parametrize(("group", "model"), [("vip", VirtualService), ("rip", RealServer)])
+class Stranger(Model):
+    label: str
+    """Its name."""
+
+    friends: tuple[IPAddress, ...] = ()
+    """Who else."""
+
+    alone: bool = False
+    """Nobody."""
+
+
+def test_objects_of_two_layers_share_their_options() -> None:
+    shared = options({Layer.FOUR: Stranger, Layer.SEVEN: Thing})
+    help_by_name = {
+        each.name: get_args(each.parameter(defaults=True).annotation)[1].help for each in shared
+    }
+    assert help_by_name == {
+        "label": "Its name.  [needed]",
+        "friends": "Layer 4: Who else. Layer 7: Several with commas.  [default: empty]",
+        "alone": "Layer 4: Nobody.  [default: no]",
+        "way_out": "Layer 7: Where to. `none` for none.  [default: none]",
+        "inner_depth": "Layer 7: How deep.  [default: 7]",
+    }
+
+
+def _with(option: Option) -> Callable[[], None]:
+    """A verb that has the option."""
+
+    def verb() -> None:
+        """Do nothing."""
+
+    verb.__signature__ = inspect.Signature([option.parameter(defaults=True)])  # type: ignore[attr-defined]
+    return verb
+
+
+def test_choices_that_differ_by_layer_all_complete() -> None:
+    class Fruit(StrEnum):
+        APPLE = "apple"
+
+    class Vegetable(StrEnum):
+        LEEK = "leek"
+
+    class Sweet(Model):
+        kind: Fruit = Fruit.APPLE
+        """Which."""
+
+    class Savoury(Model):
+        kind: Vegetable = Vegetable.LEEK
+        """Which."""
+
+    (both,) = options({Layer.FOUR: Sweet, Layer.SEVEN: Savoury})
+    kind, option = get_args(both.parameter(defaults=True).annotation)
+    assert kind == str | None
+    assert option.metavar == "[apple|leek]"
+    assert option.autocompletion("l") == ["leek"]
+    app = typer.Typer()
+    app.command()(_with(both))
+    assert typer.main.get_command(app).params[0].name == "kind"
+    assert option.help == "Which.  [default in layer 4: apple, default in layer 7: leek]"
+
+
+def test_a_setting_of_another_layer_is_refused_by_its_option() -> None:
+    with pytest.raises(ConfigInvalid) as raised:
+        amended(Layer4Service, {"label": "a"}, {("x_forwarded_for",): True})
+    assert [str(problem) for problem in raised.value.problems] == [
+        "--x-forwarded-for: A layer 4 service has no such setting. Leave it out."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("group", "model"),
+    [
+        ("vip", Layer4Service),
+        ("vip", VirtualService),
+        ("rip", Layer4Server),
+        ("rip", RealServer),
+    ],
+)
 @pytest.mark.parametrize("verb", ["add", "edit"])
 def test_help_shows_every_field_in_the_models_own_words(
     group: str, model: type[Model], verb: str, capsys: pytest.CaptureFixture[str]

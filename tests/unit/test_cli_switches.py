@@ -63,11 +63,11 @@ def test_a_weight(fake: ScriptedAppliance, ballast: Ballast) -> None:
     assert fake.running.cluster.layer7[1].servers[0].weight == 7
 
 
-@pytest.mark.parametrize("number", ["257", "heavy", "1.5"])
+@pytest.mark.parametrize("number", ["257", "heavy", "1.5", "-1", "-1.5"])
 def test_a_weight_the_model_refuses(number: str, fake: ScriptedAppliance, ballast: Ballast) -> None:
     ran = ballast("weight", "rds", "rds1", number)
     assert ran.status == 1
-    assert "--weight: " in ran.err
+    assert f"  N: `{number}` is " in ran.err
     assert fake.calls == []
 
 

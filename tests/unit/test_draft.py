@@ -124,6 +124,37 @@ def test_a_field_the_model_refuses_is_a_problem_with_its_path(document: Document
     ]
 
 
+def test_nat_entries_and_the_advanced_settings_are_objects_of_their_own(
+    document: Document,
+) -> None:
+    entry = {"label": "mail1", "address": "198.51.100.9", "server": "192.0.2.9"}
+    merged = merge(
+        document,
+        [
+            change("nat/7", None, entry),
+            edit(document, "layer4_advanced", tcp_timeout_s=60, auto_nat="eth0"),
+            edit(document, WEB, ports="81"),
+        ],
+    ).document
+    assert merged is not None
+    assert [(each.id, each.label) for each in merged.cluster.nat] == [(7, "mail1")]
+    assert merged.cluster.layer4_advanced.auto_nat == "eth0"
+    assert merged.cluster.layer7[0].ports == "81"
+
+    gone = merge(merged, [change("nat/7", objects(merged)["nat/7"], None)]).document
+    assert gone is not None
+    assert gone.cluster.nat == ()
+    [clash] = merge(gone, [edit(merged, "nat/7", server="192.0.2.8")]).clashes
+    assert clash.what == "nat/7 was deleted meanwhile."
+
+
+def test_advanced_settings_that_are_deleted_are_the_factorys_again(document: Document) -> None:
+    changed = merge(document, [edit(document, "layer4_advanced", tcp_timeout_s=60)]).document
+    assert changed is not None
+    before = objects(changed)["layer4_advanced"]
+    assert merge(changed, [change("layer4_advanced", before, None)]).document == document
+
+
 def test_the_units_own_settings_cannot_be_deleted(document: Document) -> None:
     merged = merge(document, [change("local", objects(document)["local"], None)])
     assert merged.document is None

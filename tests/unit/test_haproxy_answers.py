@@ -220,6 +220,7 @@ def test_without_a_state_the_file_is_empty_but_valid() -> None:
 _READ = """
     pxname svname qcur qmax scur smax slim stot bin bout status weight lastchg rate
     check_status check_code check_duration last_chk check_desc
+    last_agt agent_status agent_duration
 """
 COLUMNS = _READ.split()
 

@@ -45,7 +45,9 @@ def stripped(document: Document) -> Document:
         )
         for service in document.cluster.services
     )
-    return document.model_copy(update={"cluster": Cluster().with_services(services)})
+    nat = tuple(entry.model_copy(update={"id": 0}) for entry in document.cluster.nat)
+    cluster = document.cluster.with_services(services).model_copy(update={"nat": nat})
+    return document.model_copy(update={"cluster": cluster})
 
 
 def has_mark(service: AnyService) -> bool:
@@ -90,11 +92,18 @@ def test_every_object_gets_an_id_of_its_own(
         each if partly.random() < 0.5 else stripped(document(each)).cluster.services[0]
         for each in wished.cluster.services
     )
-    wished = wished.model_copy(update={"cluster": Cluster().with_services(services)})
+    nat = tuple(
+        each if partly.random() < 0.5 else each.model_copy(update={"id": 0})
+        for each in wished.cluster.nat
+    )
+    cluster = wished.cluster.with_services(services).model_copy(update={"nat": nat})
+    wished = wished.model_copy(update={"cluster": cluster})
     found = with_ids(wished, before, counter() if counted else chance(seed))
 
-    numbers = [each.id for each in found.cluster.services]
-    assert len(set(numbers)) == len(numbers)
+    for objects in (found.cluster.services, found.cluster.nat):
+        numbers = [each.id for each in objects]
+        assert len(set(numbers)) == len(numbers)
+        assert all(1 <= number <= LARGEST_ID for number in numbers)
     for old, new in zip(wished.cluster.services, found.cluster.services, strict=True):
         assert 1 <= new.id <= LARGEST_ID
         assert old.id in {0, new.id}

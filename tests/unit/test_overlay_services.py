@@ -15,6 +15,7 @@ import pytest
 from image import recipe
 from services.agent.peer import GROUPS
 from services.drivers import notify
+from services.drivers.checks import checks_unit
 from services.firstboot.making import paths
 from services.render import Place
 from services.render.haproxy import FD_LIMIT
@@ -24,7 +25,12 @@ from tests.tree import ROOT
 LIB = ROOT / "overlays" / "services" / "usr" / "lib"
 UNITS = LIB / "systemd" / "system"
 OURS = sorted(path.name for path in UNITS.glob("ballast-*.service"))
+STATE = "/data/ballast"
+HAPROXIES = {"ballast-haproxy.service", "ballast-checks.service"}
+OF_OURSELVES = [unit for unit in OURS if unit not in HAPROXIES]
 OTHERS = sorted(path.name for path in UNITS.glob("*.service.d"))
+
+STARTED_BY_THE_AGENT = {*HAPROXIES, "ballast-probe.service"}
 
 MOST_EXPOSED = 3.5
 """Of 10, as `systemd-analyze security` counts; Debian's own units are at 9 and more."""
@@ -77,7 +83,7 @@ def test_a_unit_is_a_file_systemd_reads(unit: str) -> None:
     assert all(len(line.split("=", 1)) == 2 for line in lines(UNITS / unit) if line[0] != "[")
 
 
-@pytest.mark.parametrize("unit", [unit for unit in OURS if unit != "ballast-haproxy.service"])
+@pytest.mark.parametrize("unit", OF_OURSELVES)
 def test_what_a_unit_starts_is_a_program_of_the_project(unit: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     [command] = values(unit, "ExecStart")
@@ -86,7 +92,7 @@ def test_what_a_unit_starts_is_a_program_of_the_project(unit: str) -> None:
     assert f"ballast-{name}" in project["scripts"]
 
 
-@pytest.mark.parametrize("unit", [unit for unit in OURS if unit != "ballast-haproxy.service"])
+@pytest.mark.parametrize("unit", [unit for unit in OURS if unit not in STARTED_BY_THE_AGENT])
 def test_it_starts_at_boot(unit: str) -> None:
     [preset] = (LIB / "systemd" / "system-preset").glob("*.preset")
     assert f"enable {unit}" in lines(preset)
@@ -106,6 +112,30 @@ def test_haproxy_is_started_by_the_agent_alone_with_the_agents_paths() -> None:
     assert values("ballast-haproxy.service", "StandardError") == [f"append:{place.log}"]
     assert values("ballast-haproxy.service", "LimitNOFILE") == [str(FD_LIMIT)]
     assert values("ballast-haproxy.service", "WantedBy") == []
+
+
+def test_the_checks_are_started_by_the_agent_alone_with_the_agents_paths() -> None:
+    place = Place()
+    [command] = values("ballast-checks.service", "ExecStart")
+    assert tuple(command.split()[1:]) == checks_unit(place).argv[1:]
+    assert values("ballast-checks.service", "StandardError") == [f"append:{place.checks_log}"]
+    assert values("ballast-checks.service", "ReadWritePaths") == [str(place.checks)]
+    assert values("ballast-checks.service", "LimitNOFILE") == [str(FD_LIMIT)]
+    assert values("ballast-checks.service", "WantedBy") == []
+
+
+def test_the_probe_is_started_by_the_agent_alone_where_the_agent_looks_for_it() -> None:
+    unit, place = "ballast-probe.service", Place()
+    [command] = values(unit, "ExecStart")
+    _, _, socket_path, _, scripts = command.split()
+    assert socket_path == str(place.probe_socket)
+    assert values(unit, "BindReadOnlyPaths") == [f"{STATE}/scripts:{scripts}"]
+    assert values(unit, "WantedBy") == []
+    [user] = values(unit, "User")
+    assert user in {account.name for account in recipe.SYSTEM}
+    [made] = (LIB / "tmpfiles.d").glob("*.conf")
+    assert f"d {place.probe} 1770 root {user} -" in lines(made)
+    assert "ballast" not in next(each for each in recipe.SYSTEM if each.name == user).groups
 
 
 def test_the_first_boot_is_looked_for_by_what_it_makes() -> None:

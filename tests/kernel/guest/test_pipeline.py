@@ -7,55 +7,27 @@ contract suites hold to the real thing.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import yaml
 
-from services.apply import Drivers, converge
-from services.drivers.ipvs import KernelIpvs
-from services.drivers.nft import KernelNft
+from services.apply import converge
 from services.drivers.sample import Sample
 from services.model import Document, ServerState
 from services.plan.changes import SetRules
 from services.plan.ipvs_changes import DropDest, DropService, PutDest
-from services.render import Place
 from services.render.ipvs import ipvs_wanted
 from services.render.nft import nft_wanted
 from services.status import services_status
 from services.switch import switched
 from services.wanted import wanted
-from tests.fakes.files import FakeFiles
-from tests.fakes.haproxy import FakeHaproxy
-from tests.fakes.host import FakeHost
-from tests.fakes.links import FakeLinks
-from tests.fakes.sysctl import FakeSysctls
+from tests.kernel.guest.whole import PLACE, drivers
 from tests.netns import inside
 from tests.tree import ROOT
 
-PLACE = Place(run=Path("/run/ballast"))
 CASE = ROOT / "tests" / "golden" / "render" / "layer4" / "document.yaml"
 
 
 def document() -> Document:
     return Document.model_validate(yaml.safe_load(CASE.read_text()))
-
-
-def drivers() -> Drivers:
-    files = FakeFiles()
-
-    def config() -> bytes | None:
-        found = files.held.get(str(PLACE.config))
-        return found.data if found else None
-
-    return Drivers(
-        files=files,
-        links=FakeLinks(),
-        haproxy=FakeHaproxy(config),
-        host=FakeHost(),
-        sysctls=FakeSysctls(),
-        ipvs=KernelIpvs(),
-        nft=KernelNft(),
-    )
 
 
 async def in_turn() -> None:

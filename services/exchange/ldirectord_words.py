@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values of ldirectord's settings: a real server, a fallback server, ranges of addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from services.exchange.lines import Left, Line
+from services.exchange.making import MOST_IN_ALL, MOST_SERVERS, Fallback, FoundServer, Said, Way
+from services.exchange.names import Unread, address_of, number_of, port_of, socket_of
+from services.model import Forwarding
+from services.model.base import Address, cleaned
+
+_METHODS = {
+    "gate": Way(Forwarding.DR),
+    "masq": Way(Forwarding.NAT),
+    "ipip": Way(Forwarding.TUN),
+}
+_SETTING = re.compile(r"(\w+)\s*=\s*(.*)")
+_REAL = re.compile(
+    r"(?P<first>[^\s:>\[\]-]+(?:-[^\s:>\[\]-]+)*|\[[^\]\s]*\])(?:->(?P<last>[^\s:]+))?"
+    r"(?::(?P<port>\S+))?\s+(?P<method>\w+)(?:\s+(?P<weight>[0-9]+))?"
+    r'(?:\s+"(?P<request>[^"]*)"[, ]\s*"(?P<receive>[^"]*)")?'
+    r"(?:\s+l:(?P<lower>[0-9]+))?(?:\s+u:(?P<upper>[0-9]+))?\s*"
+)
+_KNOWN = {
+    "autoreload": "Changes are applied by the agent.",
+    "callback": "The pair carries a change over by itself.",
+    "cleanstop": "What the agent's end leaves alone is not a setting.",
+    "emailalert": "E-mail alerts have no field yet.",
+    "emailalertfreq": "E-mail alerts have no field yet.",
+    "emailalertfrom": "E-mail alerts have no field yet.",
+    "emailalertstatus": "E-mail alerts have no field yet.",
+    "execute": "Import that configuration too.",
+    "fallbackcommand": "Commands for the fallback have no field.",
+    "fork": "The checks of all services run at once.",
+    "logfile": "The journal keeps what happens.",
+    "maintenancedir": "`ballast halt` takes a server out.",
+    "monitorfile": "The journal keeps what happens.",
+    "quiescent": "What becomes of a failed server has no field yet.",
+    "readdquiescent": "What becomes of a failed server has no field yet.",
+    "schedflags": "Flags of schedulers have no field yet.",
+    "smtp": "E-mail alerts have no field yet.",
+    "supervised": "The agent is supervised by the system.",
+}
+"""Why settings that are known are left over."""
+
+
+def servers_of(
+    line: Line, value: str, version: int, room: int, left: Left
+) -> Iterator[FoundServer]:
+    """The servers of a `real` line, of which a range has many; `room` for so many is left.
+
+    Raises `Unread`.
+    """
+    found = _REAL.fullmatch(value)
+    if found is None:
+        raise Unread("It is no real server as ldirectord writes them.")
+    way = _method(found["method"])
+    fields = {"weight": Said(number_of(found["weight"] or "1"), line)}
+    for group, name in (("lower", "min_connections"), ("upper", "max_connections")):
+        if found[group] and int(found[group]):
+            fields[name] = Said(number_of(found[group]), line)
+    port = port_of(found["port"] or "0")
+    for address in _addresses(found["first"], found["last"], room):
+        of_family(address, version)
+        yield FoundServer(line, address, port, way, dict(fields))
+    if found["request"] is not None:
+        left.add(line, "Checks of a single server have no field.")
+
+
+def setting_of(words: str) -> tuple[str, str]:
+    """Name and value of a line; raises `Unread`."""
+    found = _SETTING.fullmatch(words)
+    if found is None:
+        raise Unread("It is no setting of the form name = value.")
+    return found[1], found[2]
+
+
+def unknown(name: str) -> Unread:
+    """Why a setting is not taken."""
+    return Unread(_KNOWN.get(name) or f"`{cleaned(name, 40)}` is no setting that is known.")
+
+
+def unquoted(value: str) -> str:
+    """A value without the quotes around it."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+
+
+def same_family(name: str, plain: str, version: int) -> None:
+    """Raise `Unread` for `real6` in a section of IPv4, and the like."""
+    there = plain if version == 4 else f"{plain}6"
+    if name != there:
+        raise Unread(f"In a section of IPv{version} it is called {there}.")
+
+
+def of_family(address: Address, version: int) -> None:
+    """Raise `Unread` for an address of the other IP version."""
+    if address.version != version:
+        raise Unread(f"{address} is an IPv{address.version} address; here IPv{version} is meant.")
+
+
+def fallback_of(line: Line, value: str, version: int) -> Fallback:
+    """A fallback server; raises `Unread`."""
+    words = value.split()
+    if not 1 <= len(words) <= 2:
+        raise Unread("It is no fallback server as ldirectord writes them.")
+    address, port = socket_of(words[0])
+    of_family(address, version)
+    return Fallback(address, port, _method(words[1]) if words[1:] else None, line)
+
+
+def _method(word: str) -> Way:
+    if word not in _METHODS:
+        raise Unread(f"`{cleaned(word, 40)}` is not gate, masq or ipip.")
+    return _METHODS[word]
+
+
+def _addresses(first: str, last: str | None, room: int) -> Iterator[Address]:
+    begin = address_of(first)
+    end = begin if last is None else address_of(last)
+    if last is not None and (begin.version, end.version) != (4, 4):
+        raise Unread("Ranges are of IPv4 addresses.")
+    count = int(end) - int(begin) + 1
+    if count < 1:
+        raise Unread("The range runs backwards.")
+    if count > room:
+        raise Unread(f"{MOST_SERVERS} servers of a service, {MOST_IN_ALL} of a file are the most.")
+    yield from (begin + step for step in range(count))

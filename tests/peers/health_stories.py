@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stories of health: from a server that stops answering to the table of the kernel.
+
+They are told over a table in memory by `test_health.py`, and over the kernel's own in the guest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from services.drivers.checks import UNIT
+from services.model import ServerState
+from services.switch import switched
+from tests.layer4 import document, rip, vip
+from tests.peers.looked_after import World
+from tests.poll import eventually_async
+
+WEB = document(vip(rip(1), rip(2)))
+FIRST, SECOND = "198.51.100.1:80", "198.51.100.2:80"
+PAGE = "192.168.2.21:9081"
+
+
+class Servers:
+    """Web servers on 198.51.100.1 and .2 that are there or not."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, asyncio.Server] = {}
+
+    async def open(self, number: int) -> None:
+        self._open[number] = await asyncio.start_server(_greet, f"198.51.100.{number}", 80)
+
+    def close(self, number: int) -> None:
+        self._open.pop(number).close()
+
+    def end(self) -> None:
+        for number in tuple(self._open):
+            self.close(number)
+
+
+async def _greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        writer.close()
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def servers(*numbers: int) -> AsyncIterator[Servers]:
+    there = Servers()
+    for number in numbers:
+        await there.open(number)
+    try:
+        yield there
+    finally:
+        there.end()
+
+
+async def becomes(world: World, weights: dict[str, int]) -> None:
+    await eventually_async(world.weights, lambda found: found == weights)
+
+
+Story = Callable[[World], Awaitable[None]]
+STORIES: list[Story] = []
+
+
+def story(function: Story) -> Story:
+    STORIES.append(function)
+    return function
+
+
+@story
+async def a_dead_server_gets_nothing_and_comes_back(world: World) -> None:
+    async with servers(1, 2) as there:
+        await world.apply(WEB)
+        await becomes(world, {FIRST: 100, SECOND: 100})
+        there.close(2)
+        await becomes(world, {FIRST: 100, SECOND: 0})
+        assert not await world.appliance.reconcile(), "health is wanted, so nothing drifted"
+        assert world.book.standings[7, 2].reason == "connection refused"
+        await there.open(2)
+        await becomes(world, {FIRST: 100, SECOND: 100})
+    told = [entry.what for entry in world.journal.newest(20)]
+    assert any("web/web2 is down: connection refused" in what for what in told), told
+    assert any("web/web2 is back" in what for what in told), told
+
+
+@story
+async def the_page_answers_while_nobody_does(world: World) -> None:
+    async with servers(1) as there:
+        await world.apply(WEB)
+        await becomes(world, {FIRST: 100, SECOND: 0})
+        there.close(1)
+        await becomes(world, {FIRST: 0, SECOND: 0, PAGE: 1})
+        await there.open(1)
+        await becomes(world, {FIRST: 100, SECOND: 0})
+
+
+@story
+async def checks_that_die_say_nothing_about_servers(world: World) -> None:
+    async with servers(1):
+        await world.apply(WEB)
+        await becomes(world, {FIRST: 100, SECOND: 0})
+        os.kill((await world.units.seen(UNIT)).pid, signal.SIGKILL)
+        await eventually_async(lambda: world.units.seen(UNIT), lambda seen: not seen.running)
+        assert await world.weights() == {FIRST: 100, SECOND: 0}
+        await world.appliance.reconcile()
+        assert (await world.units.seen(UNIT)).running
+        for _ in range(20):
+            assert await world.weights() == {FIRST: 100, SECOND: 0}
+            await asyncio.sleep(0.1)
+
+
+@story
+async def a_new_agent_asks_before_it_writes(world: World) -> None:
+    async with servers(1):
+        await world.apply(WEB)
+        await becomes(world, {FIRST: 100, SECOND: 0})
+        await world.restarted().look()
+        assert world.book.standings[7, 2].up is False
+        assert await world.weights() == {FIRST: 100, SECOND: 0}
+
+
+@story
+async def a_changed_document_keeps_what_is_known(world: World) -> None:
+    async with servers(1):
+        await world.apply(WEB)
+        await becomes(world, {FIRST: 100, SECOND: 0})
+        drained = switched(WEB, [(7, 1)], state=ServerState.DRAIN, weight=None)
+        await world.apply(drained)
+        assert await world.weights() == {FIRST: 0, SECOND: 0, PAGE: 1}
+        more = document(vip(rip(1), rip(2), rip(3)))
+        await world.apply(more)
+        await becomes(world, {FIRST: 100, SECOND: 0, "198.51.100.3:80": 0})
+
+
+@story
+async def always_on_and_always_off_are_believed(world: World) -> None:
+    await world.apply(document(vip(rip(1), check={"kind": "always_on"})))
+    assert await world.weights() == {FIRST: 100}
+    await world.apply(document(vip(rip(1), check={"kind": "always_off"})))
+    await becomes(world, {FIRST: 0, PAGE: 1})
+    assert "always off" in world.book.standings[7, 1].reason
+    await world.apply(document())
+    assert await world.weights() == {}
+    assert not (await world.units.seen(UNIT)).running
+
+
+@story
+async def a_quorum_hands_all_to_the_page(world: World) -> None:
+    async with servers(1, 2) as there:
+        await world.apply(document(vip(rip(1), rip(2), check={"quorum_down": 2})))
+        await becomes(world, {FIRST: 100, SECOND: 100})
+        there.close(2)
+        await becomes(world, {FIRST: 0, SECOND: 0, PAGE: 1})
+        await there.open(2)
+        await becomes(world, {FIRST: 100, SECOND: 100})

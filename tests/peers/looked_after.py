@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An appliance whose checks are real and whose kernel is whichever a test brings.
+
+Files lie on the disk, because HAProxy reads them; what health has nothing to do with is faked.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.agent.appliance import Appliance
+from services.agent.drafts import Drafts
+from services.agent.health import HealthBook
+from services.agent.journal import Journal
+from services.agent.window import WindowFile
+from services.apply import Drivers
+from services.drivers.checks import UNIT, HaproxyChecks, checks_unit
+from services.drivers.files import DiskFiles
+from services.drivers.ipvs import Ipvs
+from services.drivers.nft import Nft
+from services.drivers.units import ChildUnits
+from services.model import Document
+from services.render import Place
+from services.store import Store
+from tests.fakes.haproxy import FakeHaproxy
+from tests.fakes.host import FakeHost
+from tests.fakes.links import FakeLinks
+from tests.fakes.sysctl import FakeSysctls
+
+
+@dataclass
+class World:
+    """The appliance, its book of health, and what stands behind them."""
+
+    appliance: Appliance
+    book: HealthBook
+    drivers: Drivers
+    units: ChildUnits
+    journal: Journal
+    place: Place
+
+    async def apply(self, document: Document) -> None:
+        """Make it the running one."""
+        await self.appliance.apply(document, who="test", why="")
+
+    async def weights(self) -> dict[str, int]:
+        """The kernel's destinations, all services together, and their weights."""
+        await self.book.look()
+        seen = await self.drivers.ipvs.seen()
+        assert seen is not None
+        return {
+            str(key): dest.weight
+            for entry in seen.table.values()
+            for key, dest in entry.dests.items()
+        }
+
+    def restarted(self) -> HealthBook:
+        """A book that knows nothing, as after the agent was killed."""
+        self.book = HealthBook(self.appliance, self.drivers.checks, self.journal)
+        return self.book
+
+
+@asynccontextmanager
+async def looked_after(ipvs: Ipvs, nft: Nft) -> AsyncIterator[World]:
+    """An appliance with nothing configured; ends its checks at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(run=Path(folder) / "run", etc=Path(folder) / "etc", account=None)
+        for path in (place.haproxy, place.checks, place.etc):
+            Path(path).mkdir(parents=True)
+        units = ChildUnits({UNIT: checks_unit(place)})
+        config = Path(place.config)
+        drivers = Drivers(
+            files=DiskFiles(),
+            links=FakeLinks(),
+            haproxy=FakeHaproxy(lambda: config.read_bytes() if config.exists() else None),
+            host=FakeHost(),
+            sysctls=FakeSysctls(),
+            ipvs=ipvs,
+            nft=nft,
+            checks=HaproxyChecks(place, units),
+        )
+        state = Path(folder) / "state"
+        state.mkdir()
+        journal = Journal(state / "journal.jsonl")
+        appliance = Appliance(
+            store=Store(state / "revisions"),
+            drivers=drivers,
+            place=place,
+            journal=journal,
+            drafts=Drafts(state / "drafts"),
+            window_file=WindowFile(state / "pending.json"),
+        )
+        book = HealthBook(appliance, drivers.checks, journal)
+        try:
+            yield World(appliance, book, drivers, units, journal, place)
+        finally:
+            await units.stop(UNIT)
