@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from image.glyphs import Font, Picture, read_text, read_vga_rom
+from image.glyphs import UNKNOWN, Font, Picture, read_text, read_vga_rom
 from image.qemu import Machine
 from image.tryout import console_font
 
@@ -37,7 +37,7 @@ def _vga_font() -> Font:
 
 
 def in_text_mode(picture: Picture) -> bool:
-    """Whether the VGA writes by itself, in its own font: until the kernel has drawn its console."""
+    """Whether the VGA itself writes the letters: under a BIOS, until the kernel draws them."""
     return picture.width <= TEXT_MODE_WIDTH
 
 
