@@ -4,8 +4,8 @@
 Both sides of the ratio are the same disk, kernel and packages on the same emulated machine of two
 processors. The peer has every unit of ours masked and a getty on its screen: the clock stops at
 its login prompt, and at our status screen with its figures, for which the agent must have brought
-the network up. They take turns, each shut down properly, after a first start that has made keys and
-filled the second slot.
+the network up. They take turns, the power of both is cut, after a first start that has made keys
+and filled the second slot.
 """
 
 from __future__ import annotations
@@ -80,9 +80,7 @@ def _boots(
             ours.append(unit.see_status(FACTORY))
             unit.root_shell(CHOSEN, first=False)
             memory = max(memory, float(unit.shell("free -m | awk '/^Mem/ {print $3}'")))
-            unit.switch_off()
         with Unit(plain, folder, archive) as unit:
             unit.see("login:", within_s=PAINT_S)
             peer.append(unit.since_power_on())
-            unit.switch_off()
     return ours, peer, memory, {int(line.rpartition(":")[2]) for line in listening}

@@ -68,11 +68,14 @@ class Watched:
     # ------------------------------------------------------------------------------------ eyes
 
     def text(self) -> str:
-        """What stands on the screen, without empty lines."""
+        """What stands on the screen, without empty lines.
+
+        In text mode it is written in the VGA's own font, until a console has put its font there.
+        """
         picture = self.machine.look()
-        lines = read_text(
-            picture, _vga_font() if in_text_mode(picture) else self._font
-        ).splitlines()
+        fonts = (self._font, _vga_font()) if in_text_mode(picture) else (self._font,)
+        texts = [read_text(picture, font) for font in fonts]
+        lines = min(texts, key=lambda text: text.count(UNKNOWN)).splitlines()
         return "\n".join(line for line in lines if line)
 
     def see(self, *words: str, within_s: float = ANSWER_S) -> str:
