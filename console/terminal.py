@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import PurePath
@@ -70,6 +71,17 @@ def name() -> str:
         return os.ttyname(0)
     except OSError:
         return ""
+
+
+def is_gone() -> bool:
+    """Whether the terminal has hung up.
+
+    A console that does not lead its session gets no signal then, and reading from nothing would
+    keep a core busy for ever.
+    """
+    asked = select.poll()
+    asked.register(0, 0)
+    return any(event & (select.POLLHUP | select.POLLERR) for _, event in asked.poll(0))
 
 
 def is_machine_console(terminal: str) -> bool:

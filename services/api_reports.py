@@ -174,7 +174,7 @@ class Layer4Server(Wire):
     port: int
     """As the service forwards to it; 0: to the port that the client chose."""
     weight: int
-    """In the kernel: 0 while it drains."""
+    """As the kernel is to have it: 0 while it drains."""
     there: bool
     """Whether the kernel has it: a halted server is not there."""
     flow: Flow

@@ -8,7 +8,7 @@ on a large unit looks may be far apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from services.api_reports import Flow, Layer4Report
@@ -16,9 +16,9 @@ from services.api_reports import Layer4Server as ServerView
 from services.api_reports import Layer4Service as ServiceView
 from services.drivers.ipvs import Statistics
 from services.drivers.ipvs_wire import Counters
-from services.model import Document, Layer4Server, Layer4Service, ServerState
+from services.model import Document, Layer4Server, Layer4Service
 from services.model.layer4 import Protocol
-from services.plan.ipvs import Live, ServiceKey
+from services.plan.ipvs import Live, ServiceKey, Table
 from services.render.ipvs import dest_key, serves, service_keys
 
 Counted = Mapping[ServiceKey, Statistics]
@@ -57,13 +57,13 @@ def of_server(server: Layer4Server, keys: Iterable[ServiceKey], counted: Counted
     )
 
 
-def layer4_report(document: Document, counted: Counted, *, at: float) -> Layer4Report:
-    """The report of all layer 4 services, in their order."""
-    services = tuple(_service(service, counted) for service in document.cluster.layer4)
+def layer4_report(document: Document, table: Table, counted: Counted, *, at: float) -> Layer4Report:
+    """The report of all layer 4 services, in their order; `table` is what they are wanted as."""
+    services = tuple(_service(service, table, counted) for service in document.cluster.layer4)
     return Layer4Report(at=at, services=services)
 
 
-def _service(service: Layer4Service, counted: Counted) -> ServiceView:
+def _service(service: Layer4Service, table: Table, counted: Counted) -> ServiceView:
     keys = service_keys(service)
     return ServiceView(
         label=service.label,
@@ -73,19 +73,27 @@ def _service(service: Layer4Service, counted: Counted) -> ServiceView:
         forwarding=service.forwarding.value,
         scheduler=service.scheduler.value,
         flow=_flow(of_service(keys, counted)),
-        servers=tuple(_server(service, server, keys, counted) for server in service.servers),
+        servers=tuple(
+            _server(server, [key for key in keys if serves(service, server, key)], table, counted)
+            for server in service.servers
+        ),
     )
 
 
 def _server(
-    service: Layer4Service, server: Layer4Server, keys: Iterable[ServiceKey], counted: Counted
+    server: Layer4Server, keys: Sequence[ServiceKey], table: Table, counted: Counted
 ) -> ServerView:
-    carried = of_server(server, [key for key in keys if serves(service, server, key)], counted)
+    carried = of_server(server, keys, counted)
+    wanted = [
+        found
+        for key in keys
+        if key in table and (found := table[key].dests.get(dest_key(server, key))) is not None
+    ]
     return ServerView(
         label=server.label,
         address=str(server.address),
         port=server.port,
-        weight=server.weight if server.state is ServerState.ONLINE else 0,
+        weight=max((dest.weight for dest in wanted), default=0),
         there=carried.there,
         flow=_flow(carried),
     )

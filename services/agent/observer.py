@@ -85,7 +85,8 @@ class Observer:
             raise Unable(
                 "The kernel has no IPVS, or does not answer.", do="See the notices of the Overview."
             )
-        return layer4_report(running.document, counted or {}, at=time.time())
+        table = running.wanted.ipvs.table
+        return layer4_report(running.document, table, counted or {}, at=time.time())
 
     async def _refresh(self) -> None:
         async with self._lock:

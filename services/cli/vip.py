@@ -38,13 +38,13 @@ OfLayer = Annotated[
 def vip_list(context: typer.Context, *, json: Json = False) -> None:
     """List the virtual services as configured; `ballast status` shows them live."""
     services = door(context).ask(lambda client: client.document()).document.cluster.services
-    heads = ("VIP", "ADDRESSES", "PORTS", "PROTOCOL", "LAYER", "BALANCE", "PERSISTENCE", "RIPS")
+    heads = ("VIP", "ADDRESSES", "PORTS", "PROTOCOL", "LAYER", "BALANCE", "PERSISTENCE", "CHECK")
     told = [
         {"layer": int(layer_of(each)), **each.model_dump(mode="json")} for each in services if json
     ]
     listing(
         map(_row, services),
-        (*heads, "COMMENT"),
+        (*heads, "RIPS", "COMMENT"),
         empty="There is no virtual service yet.",
         json=told if json else None,
     )
@@ -59,6 +59,7 @@ def _row(service: AnyService) -> tuple[object, ...]:
             f"4 {service.forwarding.name}",
             service.scheduler.value,
             f"{service.persistence_s} s" if service.persistence_s else "none",
+            service.check.kind.value,
         )
     else:
         shown = (
@@ -67,6 +68,7 @@ def _row(service: AnyService) -> tuple[object, ...]:
             "7",
             service.balance.value,
             service.persistence.value,
+            service.check.kind.value,
         )
     addresses = ", ".join(map(str, service.addresses))
     return (service.label, addresses, *shown, len(service.servers), service.comment)

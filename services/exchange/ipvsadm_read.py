@@ -20,6 +20,7 @@ from services.exchange.making import (
     FoundService,
     Said,
     Way,
+    flags_of,
     services_of,
 )
 from services.exchange.names import (
@@ -33,7 +34,7 @@ from services.exchange.names import (
 )
 from services.model import Forwarding
 from services.model.base import Address, cleaned
-from services.model.layer4 import Protocol, Tunnel
+from services.model.layer4 import Protocol, Tunnel, TunnelChecksum
 
 PERSISTENT_S = 300
 """What `-p` without a time means."""
@@ -43,6 +44,7 @@ _METHODS = {
     "ipip": Forwarding.TUN,
     "masquerading": Forwarding.NAT,
 }
+_SUMS = {"tun-csum": TunnelChecksum.FULL, "tun-remcsum": TunnelChecksum.REMOTE}
 _Key = tuple[str, str, int]
 """Protocol, address and port; or `mark`, nothing and the number."""
 
@@ -92,7 +94,7 @@ class _Reader:
             case "delete-server":
                 self._delete_server(rule)
             case "set":
-                raise Unread("Timeouts of connections have no field yet.")
+                raise Unread("Timeouts are those of all services: `layer4_advanced` has them.")
             case "start-daemon" | "stop-daemon":
                 raise Unread("Connections are synchronised by the pair, not by a setting.")
             case other:
@@ -115,7 +117,7 @@ class _Reader:
             name = f"{key[1]}-{key[2]}" + ("" if protocol is Protocol.TCP else "-udp")
         self._table[key] = FoundService(line, name, addresses, port, protocol, mark, fields=fields)
         self._servers[key] = {}
-        self._tell_rest(line, rule)
+        self._take_rest(key, line, rule)
 
     def _other_family(self, line: Line, there: FoundService, fields: dict[str, Said]) -> None:
         """A mark is one service to us, whose packets of both families are two to the kernel."""
@@ -135,7 +137,7 @@ class _Reader:
         there.fields = _settings(line, rule, version if key[0] == "mark" else None, key)
         there.protocol = _protocol(rule)
         there.lines.append(line)
-        self._tell_rest(line, rule)
+        self._take_rest(key, line, rule)
 
     def _put_server(self, line: Line, rule: Rule, *, edit: bool) -> None:
         key = self._there(rule)
@@ -150,9 +152,6 @@ class _Reader:
         if len(servers) == MOST_SERVERS and there is None:
             raise Unread(f"A service has {MOST_SERVERS} servers at most.")
         servers[place] = server
-        for name in ("tun-csum", "tun-remcsum"):
-            if name in rule.options:
-                self._left.add(line, "Checksums of tunnels have no field; none is taken.")
 
     def _delete_server(self, rule: Rule) -> None:
         key = self._there(rule)
@@ -166,12 +165,15 @@ class _Reader:
             raise Unread("No line before it has made that service.")
         return key
 
-    def _tell_rest(self, line: Line, rule: Rule) -> None:
-        """What a service says that has no field."""
+    def _take_rest(self, key: _Key, line: Line, rule: Rule) -> None:
+        """What a service says besides, and of which something may have no field."""
         if "pe" in rule.options:
             self._left.add(line, "Persistence by an engine (--pe) has no field.")
         if flags := rule.options.get("sched-flags"):
-            self._left.add(line, f"Flags of schedulers have no field yet: {cleaned(flags, 40)}.")
+            try:
+                self._table[key].fields |= flags_of(flags, line)
+            except Unread as error:
+                self._left.add(line, str(error))
 
 
 def _key(rule: Rule) -> _Key:
@@ -227,14 +229,17 @@ def _server(line: Line, rule: Rule) -> FoundServer:
     for option, name in (("u-threshold", "max_connections"), ("l-threshold", "min_connections")):
         if limit := number_of(options.get(option, "0")):
             fields[name] = Said(limit, line)
-    tunnel, tunnel_port = Tunnel.IPIP, 0
+    tunnel, tunnel_port, checksum = Tunnel.IPIP, 0, TunnelChecksum.NONE
     if method is Forwarding.TUN and "tun-type" in options:
         kind = options["tun-type"]
         if kind not in {each.value for each in Tunnel}:
             raise Unread(f"`{cleaned(kind, 40)}` is no tunnel that is known.")
         tunnel = Tunnel(kind)
         tunnel_port = port_of(options.get("tun-port", "0"))
-    return FoundServer(line, address, port, Way(method, tunnel, tunnel_port), fields)
+        if tunnel is not Tunnel.IPIP:
+            checksum = next((kind for name, kind in _SUMS.items() if name in options), checksum)
+    way = Way(method, tunnel, tunnel_port, checksum)
+    return FoundServer(line, address, port, way, fields)
 
 
 def _needed(rule: Rule, name: str) -> str:

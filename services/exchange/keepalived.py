@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from services.exchange.blocks import Statement, statements_of
 from services.exchange.checks import check_fields
+from services.exchange.keepalived_checks import IMPLICIT
 from services.exchange.keepalived_groups import Target, targets_of
 from services.exchange.keepalived_virtual import Virtual, virtual_of
 from services.exchange.lines import Imported, Left, Marks, lines_of
@@ -93,7 +94,7 @@ def _leave(left: Left, statement: Statement, why: str) -> None:
 
 def _services(virtual: Virtual, targets: Sequence[Target], left: Left) -> Iterator[FoundService]:
     line = virtual.statement.line
-    checked = check_fields(virtual.check(), left)
+    checked = check_fields(virtual.check(), IMPLICIT, line, left)
     fallback = virtual.fallback
     if fallback is not None:
         fallback = fallback._replace(way=virtual.fallback_way)

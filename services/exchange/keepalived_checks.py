@@ -24,7 +24,7 @@ _KINDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "DNS_CHECK": {"checktype": "negotiate", "service": "dns"},
         "MISC_CHECK": {"checktype": "external"},
         "PING_CHECK": {"checktype": "ping"},
-        "UDP_CHECK": {"checktype": "udp"},
+        "UDP_CHECK": {"checktype": "negotiate", "service": "udp"},
     }
 )
 CHECKERS = frozenset({*_KINDS, "BFD_CHECK", "FILE_CHECK"})
@@ -37,13 +37,20 @@ _WORDS = MappingProxyType(
         "misc_path": "checkcommand",
         "misc_timeout": "checktimeout",
         "path": "request",
-        "payload": "request",
         "regex": "receive",
-        "require_reply": "receive",
         "retry": "failurecount",
         "virtualhost": "virtualhost",
     }
 )
+_ATTEMPTS = MappingProxyType({"DNS_CHECK": "4", "MISC_CHECK": "1"})
+"""Failures that take a server down, where they are not the usual 2."""
+IMPLICIT = (
+    CheckWord("checktype", "on"),  # a server without a checker is healthy
+    CheckWord("checkinterval", "60"),
+    CheckWord("checktimeout", "5"),
+    CheckWord("failurecount", "2"),
+)
+"""What keepalived does without being told."""
 TIMING = frozenset({"connect_timeout", "delay_loop", "retry", "virtualhost"})
 """Settings of checks that a virtual or real server may have, too."""
 
@@ -67,7 +74,9 @@ def checker_words(statement: Statement, left: Left) -> list[CheckWord]:
         left.add(statement.line, "There is no such check.", last=statement.last)
         return []
     words = [CheckWord(name, value, (statement.line,)) for name, value in kind.items()]
-    said = {word.name for word in words}
+    if attempts := _ATTEMPTS.get(statement.name):
+        words.append(CheckWord("failurecount", attempts))
+    said = {word.name for word in words if word.places}
     for inner in _flat(statement, left):
         if statement.name == "DNS_CHECK" and inner.name == "name":
             word = CheckWord("request", " ".join(inner.words[1:]), (inner.line,))
@@ -77,6 +86,7 @@ def checker_words(statement: Statement, left: Left) -> list[CheckWord]:
             left.add(inner.line, "A check asks one thing; this is the second.", last=inner.last)
             continue
         said.add(word.name)
+        words = [each for each in words if each.name != word.name or each.places]
         words.append(word)
     return words
 

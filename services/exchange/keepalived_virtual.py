@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from services.exchange.blocks import Statement
@@ -16,43 +17,46 @@ from services.exchange.keepalived_checks import (
 )
 from services.exchange.keepalived_groups import socket_of_words
 from services.exchange.lines import Left, Line
-from services.exchange.making import MOST_SERVERS, Fallback, FoundServer, Said, Way, put
+from services.exchange.making import (
+    FLAGS,
+    MOST_SERVERS,
+    Fallback,
+    FoundServer,
+    Said,
+    Way,
+    flags_of,
+    put,
+)
 from services.exchange.names import Unread, number_of, port_of
 from services.model import Forwarding
 from services.model.base import cleaned
-from services.model.layer4 import Protocol, Tunnel
+from services.model.layer4 import Protocol, Tunnel, TunnelChecksum
 
 PERSISTENT_S = 360
 """What `persistence_timeout` without a time means."""
 
 _PROTOCOLS = {"TCP": Protocol.TCP, "UDP": Protocol.UDP}
 _METHODS = {"NAT": Forwarding.NAT, "DR": Forwarding.DR, "TUN": Forwarding.TUN}
+_SUMS = {
+    "nocsum": TunnelChecksum.NONE,
+    "csum": TunnelChecksum.FULL,
+    "remcsum": TunnelChecksum.REMOTE,
+}
 _ALERTS = "E-mail alerts have no field yet."
-_FAILED = "What becomes of a failed server has no field yet."
-_FLAGS = "Flags of schedulers have no field yet."
+_FAILED = "The fallback server is not checked."
 _NOTIFY = "Nothing is started when a server comes or goes; the journal says it."
-_QUORUM = "A quorum has no field yet."
+_QUORUM = "A quorum counts servers, and these have weights other than 1."
 _STARTS = "How checks begin and end has no field."
 _KNOWN = {
     "alpha": _STARTS,
-    "flag-1": _FLAGS,
-    "flag-2": _FLAGS,
-    "flag-3": _FLAGS,
     "ha_suspend": _STARTS,
-    "hysteresis": _QUORUM,
-    "inhibit_on_failure": _FAILED,
-    "mh-fallback": _FLAGS,
-    "mh-port": _FLAGS,
     "nat_mask": "It has been without effect for long.",
     "notify_down": _NOTIFY,
     "notify_up": _NOTIFY,
     "omega": _STARTS,
     "persistence_engine": "Persistence by an engine has no field.",
-    "quorum": _QUORUM,
     "quorum_down": _NOTIFY,
     "quorum_up": _NOTIFY,
-    "sh-fallback": _FLAGS,
-    "sh-port": _FLAGS,
     "smtp_alert": _ALERTS,
     "snmp_name": "Names for SNMP have no field.",
     "sorry_server_inhibit": _FAILED,
@@ -75,6 +79,8 @@ class Virtual:
     """IP version of a service by its mark; 0: not said."""
     mask: tuple[str, Line] | None = None
     fields: dict[str, Said] = field(default_factory=dict)
+    quorum: Said | None = None
+    hysteresis: Said | None = None
     lines: list[Line] = field(default_factory=list)
     servers: list[FoundServer] = field(default_factory=list)
     timing: list[CheckWord] = field(default_factory=list)
@@ -83,11 +89,11 @@ class Virtual:
     """The first server's."""
 
     def check(self) -> list[CheckWord]:
-        """All that is said of the servers' check; without a checker they count as healthy."""
-        if not self.checker:
-            return [CheckWord("checktype", "on", ()), *self.timing]
-        said = {word.name for word in self.checker}
-        return [*self.checker, *(word for word in self.timing if word.name not in said)]
+        """All that is said of the servers' check; what a checker says is nearer than the rest."""
+        checker = self.checker or []
+        said = {word.name for word in checker if word.places}
+        timing = [word for word in self.timing if word.name not in said]
+        return [*(word for word in checker if word.name in said or not word.places), *timing]
 
 
 def virtual_of(statement: Statement, left: Left) -> Virtual:
@@ -99,7 +105,7 @@ def virtual_of(statement: Statement, left: Left) -> Virtual:
             reals.append(inner)
             continue
         try:
-            _setting(virtual, inner, left)
+            _setting(virtual, inner)
         except _Alien as error:
             raise Unread(str(error)) from None
         except Unread as error:
@@ -110,6 +116,7 @@ def virtual_of(statement: Statement, left: Left) -> Virtual:
             _real_server(virtual, real, left)
         except Unread as error:
             left.add(real.line, str(error), last=real.last)
+    virtual.timing += _quorum(virtual, left)
     if virtual.ops is not None:
         if virtual.protocol is Protocol.UDP:
             virtual.protocol = Protocol.ONE_PACKET
@@ -122,7 +129,7 @@ class _Alien(Exception):
     """Something that makes a service one we have no like of."""
 
 
-def _setting(virtual: Virtual, inner: Statement, left: Left) -> None:
+def _setting(virtual: Virtual, inner: Statement) -> None:
     if inner.why:
         raise Unread(inner.why)
     line = inner.line
@@ -130,7 +137,7 @@ def _setting(virtual: Virtual, inner: Statement, left: Left) -> None:
         case "lvs_sched" | "lb_algo":
             virtual.fields["scheduler"] = Said(_one(inner), line)
         case "lvs_method" | "lb_kind":
-            virtual.way = _way(inner, left)
+            virtual.way = _way(inner)
             virtual.lines.append(line)
         case "persistence_timeout":
             kept_s = number_of(_one(inner)) if len(inner.words) > 1 else PERSISTENT_S
@@ -154,12 +161,44 @@ def _setting(virtual: Virtual, inner: Statement, left: Left) -> None:
             address, port = socket_of_words(inner.words[1:])
             virtual.fallback = Fallback(address, port, None, line)
         case "sorry_server_lvs_method":
-            virtual.fallback_way = _way(inner, left)
+            virtual.fallback_way = _way(inner)
             virtual.lines.append(line)
+        case _:
+            _of_health(virtual, inner)
+
+
+def _of_health(virtual: Virtual, inner: Statement) -> None:
+    line = inner.line
+    match inner.name:
+        case "quorum":
+            virtual.quorum = Said(number_of(_one(inner)), line)
+        case "hysteresis":
+            virtual.hysteresis = Said(number_of(_one(inner)), line)
+        case "inhibit_on_failure":
+            virtual.lines.append(line)  # a failed server keeps its place here, with weight 0
+        case name if name in FLAGS and len(inner.words) == 1:
+            virtual.fields |= flags_of(name, line)
         case name if name in TIMING:
             virtual.timing.append(word_of(inner))
         case name:
             raise _unknown(name)
+
+
+def _quorum(virtual: Virtual, left: Left) -> Iterator[CheckWord]:
+    """Its marks in servers, if those are what the weights count."""
+    said = [each for each in (virtual.quorum, virtual.hysteresis) if each is not None]
+    if any(server.fields["weight"].value != 1 for server in virtual.servers):
+        left.add_all((each.line for each in said), _QUORUM)
+        return
+    needed, slack = (
+        each.value if each is not None and isinstance(each.value, int) else default
+        for each, default in ((virtual.quorum, 1), (virtual.hysteresis, 0))
+    )
+    places = tuple(each.line for each in said)
+    if (needed, slack) != (1, 0):
+        yield CheckWord("quorum_down", str(max(0, needed - slack)), places)
+    if slack:
+        yield CheckWord("quorum_up", str(needed + slack), places)
 
 
 def _real_server(virtual: Virtual, statement: Statement, left: Left) -> None:
@@ -199,7 +238,9 @@ def _of_real_server(
         case "lthreshold":
             put(server, "min_connections", Said(number_of(_one(inner)), line), left)
         case "lvs_method" | "lb_kind":
-            server.way = _way(inner, left)
+            server.way = _way(inner)
+            server.lines.append(line)
+        case "inhibit_on_failure":
             server.lines.append(line)
         case name if name in CHECKERS and inner.block is not None:
             if any(word.name == "checktype" for word in words):
@@ -211,7 +252,7 @@ def _of_real_server(
             raise _unknown(name)
 
 
-def _way(statement: Statement, left: Left) -> Way:
+def _way(statement: Statement) -> Way:
     match statement.words[1:]:
         case [method] if method in _METHODS:
             return Way(_METHODS[method])
@@ -219,9 +260,11 @@ def _way(statement: Statement, left: Left) -> Way:
             tunnel, port = Tunnel(kind), 0
             if tunnel is Tunnel.GUE and rest[:1] == ["port"] and len(rest) > 1:
                 port, rest = port_of(rest[1]), rest[2:]
-            if rest not in ([], ["nocsum"]):
-                left.add(statement.line, "Checksums of tunnels have no field; none is taken.")
-            return Way(Forwarding.TUN, tunnel, port)
+            if not rest:
+                return Way(Forwarding.TUN, tunnel, port)
+            if len(rest) == 1 and rest[0] in _SUMS and tunnel is not Tunnel.IPIP:
+                return Way(Forwarding.TUN, tunnel, port, _SUMS[rest[0]])
+            raise Unread(f"`{cleaned(' '.join(rest), 40)}` is nothing of such a tunnel.")
         case []:
             raise Unread("It names no forwarding method.")
         case other:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.exchange import checks
 from services.exchange.checks import CheckWord, check_fields
 from services.exchange.ldirectord_words import (
     fallback_of,
+    implicit,
     of_family,
     same_family,
     servers_of,
@@ -27,7 +28,15 @@ from services.exchange.ldirectord_words import (
     unquoted,
 )
 from services.exchange.lines import Imported, Left, Line, Marks, lines_of
-from services.exchange.making import MOST_IN_ALL, MOST_SERVERS, FoundService, Said, put, services_of
+from services.exchange.making import (
+    MOST_IN_ALL,
+    MOST_SERVERS,
+    FoundService,
+    Said,
+    flags_of,
+    put,
+    services_of,
+)
 from services.exchange.names import Labels, Unread, number_of, prefix_of, socket_of
 from services.model.base import cleaned
 from services.model.layer4 import Protocol
@@ -108,7 +117,9 @@ class _Reader:
                 self._one_packet(service, section.ops)
             own = {word.name for word in section.check}
             inherited = [word for word in self._check if word.name not in own]
-            service.fields |= check_fields([*section.check, *inherited], self._left)
+            words = [_as_asked(word, service.protocol) for word in (*section.check, *inherited)]
+            asked = implicit(service.port)
+            service.fields |= check_fields(words, asked, service.line, self._left)
             yield service
         for version, (line, _) in self._fallback.items():
             if all(section.version != version for section in self._sections):
@@ -157,8 +168,10 @@ class _Reader:
             raise Unread(f"The service of line {self._lost.number} could not be read.")
         if self._open is None:
             raise Unread("It stands in no section: those end with the first line not indented.")
-        name, value = setting_of(words)
-        section = self._open
+        self._set(self._open, line, *setting_of(words))
+
+    def _set(self, section: _Section, line: Line, name: str, value: str) -> None:
+        """Take one setting of a section; raises `Unread`."""
         service = section.service
         match name:
             case "real" | "real6":
@@ -189,6 +202,10 @@ class _Reader:
                 service.lines.append(line)
             case "comment":
                 put(service, "comment", Said(value, line), self._left)
+            case "quiescent":
+                _quiescent(value)
+            case "schedflags":
+                service.fields |= flags_of(value, line)
             case known if known in checks.NAMES:
                 section.check.append(CheckWord(known, unquoted(value), (line,)))
             case other:
@@ -204,6 +221,8 @@ class _Reader:
             version = 6 if name == "fallback6" else 4
             fallback_of(line, value, version)
             self._fallback[version] = (line, value)
+        elif name == "quiescent":
+            _quiescent(value)
         elif name in _FOR_ALL:
             self._check.append(CheckWord(name, value, (line,)))
         else:
@@ -217,3 +236,16 @@ class _Reader:
         if value not in ("tcp", "udp"):
             raise Unread(f"`{cleaned(value, 40)}` is no protocol of a service by its address.")
         service.protocol = Protocol(value)
+
+
+def _quiescent(value: str) -> None:
+    if value != "yes":
+        raise Unread("It is set for all services: `quiescent` in `layer4_advanced`.")
+
+
+def _as_asked(word: CheckWord, protocol: Protocol) -> CheckWord:
+    """Of UDP, nobody answers a connect: ldirectord sends a ping instead."""
+    udp = protocol in {Protocol.UDP, Protocol.ONE_PACKET}
+    if udp and (word.name, word.value) == ("checktype", "connect"):
+        return replace(word, value="ping")
+    return word

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from services.exchange.checks import CheckWord
 from services.exchange.lines import Left, Line
 from services.exchange.making import MOST_IN_ALL, MOST_SERVERS, Fallback, FoundServer, Said, Way
 from services.exchange.names import Unread, address_of, number_of, port_of, socket_of
@@ -24,6 +25,12 @@ _REAL = re.compile(
     r'(?:\s+"(?P<request>[^"]*)"[, ]\s*"(?P<receive>[^"]*)")?'
     r"(?:\s+l:(?P<lower>[0-9]+))?(?:\s+u:(?P<upper>[0-9]+))?\s*"
 )
+_CHECKED = {
+    21: "ftp", 25: "smtp", 53: "dns", 80: "http", 110: "pop", 119: "nntp", 143: "imap",
+    389: "ldap", 443: "https", 587: "submission", 636: "ldaps", 993: "imaps", 995: "pops",
+    1521: "oracle", 1812: "radius", 3128: "http_proxy", 3306: "mysql", 5060: "sip", 5432: "pgsql",
+}  # fmt: skip
+"""What a service is checked for unless it says so, by its port."""
 _KNOWN = {
     "autoreload": "Changes are applied by the agent.",
     "callback": "The pair carries a change over by itself.",
@@ -38,9 +45,7 @@ _KNOWN = {
     "logfile": "The journal keeps what happens.",
     "maintenancedir": "`ballast halt` takes a server out.",
     "monitorfile": "The journal keeps what happens.",
-    "quiescent": "What becomes of a failed server has no field yet.",
-    "readdquiescent": "What becomes of a failed server has no field yet.",
-    "schedflags": "Flags of schedulers have no field yet.",
+    "readdquiescent": "What becomes of a failed server is `quiescent` in `layer4_advanced`.",
     "smtp": "E-mail alerts have no field yet.",
     "supervised": "The agent is supervised by the system.",
 }
@@ -68,6 +73,16 @@ def servers_of(
         yield FoundServer(line, address, port, way, dict(fields))
     if found["request"] is not None:
         left.add(line, "Checks of a single server have no field.")
+
+
+def implicit(port: int) -> Iterator[CheckWord]:
+    """What ldirectord does for a service of that port without being told."""
+    yield CheckWord("checktype", "negotiate")
+    yield CheckWord("service", _CHECKED.get(port, "none"))
+    yield CheckWord("checktimeout", "5")
+    yield CheckWord("negotiatetimeout", "30")
+    yield CheckWord("checkinterval", "10")
+    yield CheckWord("failurecount", "1")
 
 
 def setting_of(words: str) -> tuple[str, str]:

@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from services.errors import Problem
 from services.exchange.lines import Left, Line
-from services.exchange.names import Labels
+from services.exchange.names import Labels, Unread
 from services.model import Forwarding, Layer4Server, Layer4Service, Model, problems_from
-from services.model.base import Address
-from services.model.layer4 import DIRECT, OWN_MARKS, Protocol, Tunnel
+from services.model.base import Address, cleaned
+from services.model.layer4 import DIRECT, HASHING, OWN_MARKS, Protocol, Tunnel, TunnelChecksum
 from services.model.service import PAGE_ADDRESS, PAGE_PORT
 
 MOST_SERVICES, MOST_SERVERS, MOST_IN_ALL = 5000, 1000, 100_000
@@ -34,6 +35,8 @@ class Said(NamedTuple):
 
     value: object
     line: Line
+    also: tuple[Line, ...] = ()
+    """Further lines that say the same."""
 
 
 class Way(NamedTuple):
@@ -43,6 +46,7 @@ class Way(NamedTuple):
     tunnel: Tunnel = Tunnel.IPIP
     tunnel_port: int = 0
     """GUE only."""
+    checksum: TunnelChecksum = TunnelChecksum.NONE
 
     def __str__(self) -> str:
         name = self.forwarding.name
@@ -150,9 +154,29 @@ def _service(found: FoundService, left: Left, labels: Labels) -> Layer4Service |
         fixed["ports"] = str(found.port)
     if way.forwarding is Forwarding.TUN:
         fixed["tunnel"] = way.tunnel
+        fixed["tunnel_checksum"] = way.checksum
         if way.tunnel is Tunnel.GUE:
             fixed["tunnel_port"] = way.tunnel_port
-    return _built(Layer4Service, fixed, found.fields, found.line, found.whole(), left)
+    return built(Layer4Service, fixed, found.fields, found.line, found.whole(), left)
+
+
+FLAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "flag-1": "hash_fallback",
+        "flag-2": "hash_port",
+        **{f"{hashing}-fallback": "hash_fallback" for hashing in HASHING},
+        **{f"{hashing}-port": "hash_port" for hashing in HASHING},
+    }
+)
+"""Fields by the names of schedulers' flags."""
+
+
+def flags_of(words: str, line: Line) -> dict[str, Said]:
+    """The fields that flags with commas between them set; raises `Unread`."""
+    for word in words.split(","):
+        if word not in FLAGS:
+            raise Unread(f"`{cleaned(word, 40)}` is no flag of a scheduler that is known.")
+    return {FLAGS[word]: Said(value=True, line=line) for word in words.split(",")}
 
 
 def unable(found: FoundService) -> str:
@@ -193,7 +217,7 @@ def _servers(found: FoundService, way: Way, left: Left) -> Iterator[Layer4Server
         if port:
             fixed["port"] = port
         fixed["label"] = labels.new(f"{server.address}-{port}" if port else str(server.address))
-        made = _built(Layer4Server, fixed, server.fields, server.line, lines, left)
+        made = built(Layer4Server, fixed, server.fields, server.line, lines, left)
         if made is not None:
             yield made
 
@@ -243,7 +267,7 @@ def _fallback(found: FoundService, way: Way, left: Left) -> dict[str, object]:
     return {"fallback_address": wish.address, "fallback_port": port or PAGE_PORT}
 
 
-def _built(
+def built(
     kind: type[_Object],
     fixed: Mapping[str, object],
     fields: Mapping[str, Said],
@@ -251,7 +275,10 @@ def _built(
     lines: Iterable[Line],
     left: Left,
 ) -> _Object | None:
-    """An object of what is `fixed` and of its further fields, as far as the model takes them."""
+    """An object of what is `fixed` and of its further fields, as far as the model takes them.
+
+    None if it cannot be without what was refused: then `line` and `lines` are left over.
+    """
     taken = {name: said.value for name, said in fields.items()}
     while True:
         try:
@@ -281,10 +308,11 @@ def _taken_otherwise(
     nearest = _nearest(kind, name, taken[name])
     if nearest is None or nearest == taken[name]:
         del taken[name]
-        left.add(said.line, problem.what)
+        left.add_all((said.line, *said.also), problem.what)
     else:
         taken[name] = nearest
-        left.add(said.line, f"{problem.what} {nearest} is taken instead.")
+        why = f"{problem.what} {nearest} is taken instead."
+        left.add_all((said.line, *said.also), why)
 
 
 def _nearest(kind: type[Model], name: str, value: object) -> int | None:

@@ -226,8 +226,18 @@ def test_a_signal_ends_it_cleanly_and_the_status_says_which(start: Starter, numb
     assert b"Traceback" not in console.sent
 
 
-def test_a_hang_up_of_the_line_leaves_no_orphan(start: Starter) -> None:
-    console = start()
+IN_A_SESSION_OF_ITS_OWN = """
+import signal, subprocess, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+argv = [sys.executable, "-m", "console", *sys.argv[1:]]
+sys.exit(subprocess.call(argv, start_new_session=True))
+"""
+"""As in the lab: nobody sends it a signal when its terminal goes."""
+
+
+@pytest.mark.parametrize("program", [("-m", "console"), ("-c", IN_A_SESSION_OF_ITS_OWN)])
+def test_a_hang_up_of_the_line_leaves_no_orphan(start: Starter, program: tuple[str, str]) -> None:
+    console = start(program=program)
     console.read_until(b"web-http")
     os.close(console.terminal)
     give_up_at = time.monotonic() + WITHIN_S

@@ -78,9 +78,12 @@ from services.errors import (
 from services.identity import with_ids
 from services.layer4_flows import Counted, layer4_report
 from services.model import Document, ServerState, real_servers, server_names
+from services.render.ipvs import ipvs_wanted
 from services.status import services_status
 from services.switch import reason, switched
 from tests.fakes.ipvs_conn import FakeConnections
+from tests.fakes.stored import FakeStored, KeepsFiles
+from tests.fakes.structure import structure
 
 ServerKey = tuple[int, int]
 
@@ -92,7 +95,7 @@ def _default_clock() -> float:
 
 
 @dataclass
-class ScriptedAppliance:
+class ScriptedAppliance(KeepsFiles):
     """Keeps state like the real one; a test turns the knobs below to say what happens to it."""
 
     running: Document = field(default_factory=Document)
@@ -122,6 +125,8 @@ class ScriptedAppliance:
     """Accounts with the guide's password."""
     links: frozenset[str] = frozenset({"eth0", "eth1"})
     """Cards with a cable in them."""
+    files: FakeStored = field(default_factory=FakeStored)
+    """Secrets and scripts."""
     counted: Counted = field(default_factory=dict)
     """What the kernel counts of layer 4."""
     table: FakeConnections = field(default_factory=FakeConnections)
@@ -241,7 +246,8 @@ class ScriptedAppliance:
 
     async def layer4(self) -> Layer4Report:
         self._allowed(AccessRole.OPERATOR, AccessRole.VIEWER)
-        return layer4_report(self.running, self.counted, at=self.clock())
+        table = ipvs_wanted(self.running).table
+        return layer4_report(self.running, table, self.counted, at=self.clock())
 
     async def current_connections(self, query: ConnectionQuery) -> Connections:
         self._allowed(AccessRole.OPERATOR, AccessRole.VIEWER)
@@ -368,6 +374,9 @@ class ScriptedAppliance:
         self.powered.append(request)
         return request
 
+    def _problems(self, document: Document) -> list[Problem]:
+        return [*check(document), *self.files.missing(document)]
+
     # -- what a test does to it ---------------------------------------------------------------
 
     def somebody_applies(self, document: Document, *, who: str = "operator2") -> None:
@@ -403,7 +412,7 @@ class ScriptedAppliance:
 
     def _merged(self) -> drafting.Merged:
         merged = drafting.merge(self.running, self._edits.values())
-        problems = check(merged.document) if merged.document else ()
+        problems = self._problems(merged.document) if merged.document else []
         return drafting.Merged(merged.document, (*merged.problems, *problems), merged.clashes)
 
     def _view(self) -> DraftView:
@@ -418,7 +427,7 @@ class ScriptedAppliance:
         )
 
     def _sound(self, document: Document) -> Document:
-        if problems := check(document):
+        if problems := self._problems(document):
             raise ConfigInvalid(problems)
         return document
 
@@ -445,7 +454,7 @@ class ScriptedAppliance:
             yield PlannedChange(what=f"bring address {address} up", effect=Effect.NONE)
         for address in sorted(had - gets):
             yield PlannedChange(what=f"take address {address} down", effect=Effect.NONE)
-        if _structure(old) != _structure(new):
+        if structure(old) != structure(new):
             dropped = self._dropped(old, new)
             yield PlannedChange(
                 what="reload HAProxy",
@@ -586,16 +595,6 @@ class ScriptedAppliance:
             services=services,
             layer4=self.counted,
         )
-
-
-def _structure(document: Document) -> object:
-    """Everything but what a running HAProxy can be told without a reload."""
-    tree = document.cluster.model_dump(mode="json")
-    for service in tree["layer7"]:
-        for server in service["servers"]:
-            del server["state"], server["weight"], server["comment"]
-        del service["comment"]
-    return tree
 
 
 def _problem_views(problems: Iterable[Problem]) -> tuple[ProblemView, ...]:

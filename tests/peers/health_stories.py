@@ -62,6 +62,12 @@ async def becomes(world: World, weights: dict[str, int]) -> None:
     await eventually_async(world.weights, lambda found: found == weights)
 
 
+async def says(world: World, words: str) -> bool:
+    """Whether the journal has these words, after one more look."""
+    await world.book.look()
+    return any(words in entry.what for entry in world.journal.newest(20))
+
+
 Story = Callable[[World], Awaitable[None]]
 STORIES: list[Story] = []
 
@@ -79,12 +85,11 @@ async def a_dead_server_gets_nothing_and_comes_back(world: World) -> None:
         there.close(2)
         await becomes(world, {FIRST: 100, SECOND: 0})
         assert not await world.appliance.reconcile(), "health is wanted, so nothing drifted"
+        await eventually_async(lambda: says(world, "web/web2 is down: connection refused"))
         assert world.book.standings[7, 2].reason == "connection refused"
         await there.open(2)
         await becomes(world, {FIRST: 100, SECOND: 100})
-    told = [entry.what for entry in world.journal.newest(20)]
-    assert any("web/web2 is down: connection refused" in what for what in told), told
-    assert any("web/web2 is back" in what for what in told), told
+        await eventually_async(lambda: says(world, "web/web2 is back"))
 
 
 @story
@@ -157,3 +162,32 @@ async def a_quorum_hands_all_to_the_page(world: World) -> None:
         await becomes(world, {FIRST: 0, SECOND: 0, PAGE: 1})
         await there.open(2)
         await becomes(world, {FIRST: 100, SECOND: 100})
+
+
+@story
+async def the_probe_looks_where_haproxy_cannot(world: World) -> None:
+    pinged = document(vip(rip(1), rip(2), check={"kind": "ping"}))
+    world.probe.refused = frozenset({("198.51.100.2", 0)})
+    await world.apply(pinged)
+    await becomes(world, {FIRST: 100, SECOND: 0})
+    assert world.book.results((7, 2)).results[0].check == "ping"
+    world.probe.die()
+    assert await world.weights() == {FIRST: 100, SECOND: 0}
+    assert world.probe.runs, "it was started anew"
+    assert all(job.up is not None for job in world.probe.jobs.values())
+    await world.restarted().look()
+    assert await world.weights() == {FIRST: 100, SECOND: 0}
+    await world.apply(WEB)
+    await world.book.look()
+    assert not world.probe.runs
+
+
+@story
+async def a_probe_that_does_not_start_is_told_and_harms_nobody(world: World) -> None:
+    world.probe.broken = "no such program"
+    await world.apply(document(vip(rip(1), check={"kind": "ping"})))
+    assert await world.weights() == {FIRST: 100}
+    assert "no such program" in world.appliance.notices["probe"]
+    world.probe.broken = ""
+    await world.book.look()
+    assert "probe" not in world.appliance.notices

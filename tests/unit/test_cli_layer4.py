@@ -147,7 +147,7 @@ def test_a_label_is_one_object_whatever_its_layer(fake: ScriptedAppliance, dns: 
 def test_both_layers_are_listed(dns: Ballast) -> None:
     lines = dns("vip", "list").out.splitlines()
     assert lines[1].split() == [
-        "dns", "192.168.1.200", "53", "tcp_udp", "4", "DR", "wlc", "300", "s", "2",
+        "dns", "192.168.1.200", "53", "tcp_udp", "4", "DR", "wlc", "300", "s", "connect", "2",
     ]  # fmt: skip
     assert lines[2].split()[:5] == ["web-http", "192.168.1.100", "80", "http", "7"]
     assert [each["layer"] for each in dns("vip", "list", "--json").json] == [4, 7, 7, 7, 7]
