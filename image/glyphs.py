@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+_VGA_START = bytes(16) + bytes.fromhex("00007e81a58181bd9981817e00000000")
 _PSF1, _PSF2 = b"\x36\x04", b"\x72\xb5\x4a\x86"
 
 
@@ -68,6 +69,21 @@ def read_font_bytes(data: bytes) -> Font:
 def plain_font(data: bytes) -> bytes:
     """The bytes of a font file, decompressed if they are not plain."""
     return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+
+
+def read_vga_rom(data: bytes) -> Font:
+    """The font of 8 by 16 in a VGA's firmware: 256 glyphs of code page 437; raises `ValueError`.
+
+    It is found by its first two, the blank and the face, which every such font has in common.
+    """
+    height = 16
+    start = data.find(_VGA_START)
+    glyphs = [data[at : at + height] for at in range(start, start + 256 * height, height)]
+    if start < 0 or len(glyphs[-1]) < height:
+        raise ValueError("There is no font in this firmware.")
+    # below the blank the code page has pictures, which Python's codec takes for control characters
+    entries = [[ord(letter)] for letter in bytes(range(256)).decode("cp437")]
+    return Font(8, height, _by_look(glyphs[32:], entries[32:]))
 
 
 def _psf1(data: bytes) -> Font:

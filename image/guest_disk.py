@@ -8,6 +8,7 @@ options, to read what GRUB has counted, to damage what a worn disk would damage.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,8 +56,9 @@ async def read(disk: Path, at: int, size: int) -> bytes:
     """Read bytes of the disk as the guest sees it; both numbers are multiples of 512."""
     with tempfile.TemporaryDirectory() as work:
         target = Path(work) / "out"
-        argv = ["qemu-img", "dd", "-f", "qcow2", "-O", "raw", "bs=512", f"skip={at // 512}"]
-        argv += [f"count={(at + size) // 512}", f"if={disk}", f"of={target}"]
+        block = math.gcd(at, size, MIB)  # as large as may be: each costs a read and a write
+        argv = ["qemu-img", "dd", "-f", "qcow2", "-O", "raw", f"bs={block}", f"skip={at // block}"]
+        argv += [f"count={(at + size) // block}", f"if={disk}", f"of={target}"]
         await run(argv, timeout_s=300, do=INSTALL)
         return target.read_bytes()
 

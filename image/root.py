@@ -2,8 +2,9 @@
 """Build the root file system: choose, fetch, stage, let diskimage-builder work, tidy, judge, keep.
 
 diskimage-builder runs in namespaces of its own: what it mounts is gone with its last process, it
-sees no network, and its processes die with this one. Its result is kept by the hash of
-everything that went in, so a second build of the same inputs is a copy.
+sees no network, and its processes die with this one. pip and dpkg give files the modes that the
+umask leaves, so the build has one of its own: the caller's may keep everybody else out. Its result
+is kept by the hash of everything that went in, so a second build of the same inputs is a copy.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ DECIDING = tuple(
     for name in ("accounts", "recipe", "root", "roottar", "sbom", "stage", "wheels")
 )
 """The modules that have a say in the bytes of the archive."""
+
+UMASK = 0o022
+"""Files of the image may be read by every account unless the recipe says otherwise."""
 
 ARCHIVE = "root.tar"
 MANIFEST = "manifest.json"
@@ -91,7 +95,7 @@ async def build(
     `fresh` builds although the result is there.
     """
     _look_ahead(cache, products)
-    with _workshop(cache) as work:
+    with _workshop(cache) as work, _umask():
         inputs = await _gather(work, cache, repeat)
         kept = cache / f"root-{inputs.key}"
         reused = kept.is_dir() and not fresh
@@ -144,6 +148,15 @@ def _workshop(cache: Path) -> Iterator[Path]:
             yield Path(tempfile.mkdtemp(prefix=WORK, dir=cache))
         finally:
             _sweep(cache)
+
+
+@contextmanager
+def _umask() -> Iterator[None]:
+    before = os.umask(UMASK)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _sweep(cache: Path) -> None:

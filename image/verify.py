@@ -123,6 +123,7 @@ def _near(seen: Seen, pattern: str) -> Iterator[str]:
 
 
 def _rights(seen: Seen) -> Iterator[str]:
+    home = recipe.PRODUCT_HOME.strip("/")
     more = {
         name
         for name, each in seen.entries.items()
@@ -144,6 +145,8 @@ def _rights(seen: Seen) -> Iterator[str]:
     for name, each in sorted(seen.entries.items()):
         if name.startswith(("usr/", "boot/", "etc/")) and each.kind == "file" and each.uid:
             yield f"/{name} belongs to the account {each.uid} and not to root."
+        if name.startswith(home) and each.kind != "link" and not each.mode & stat.S_IROTH:
+            yield f"/{name} cannot be read by the accounts that run the product."
         if name.startswith("dev/") or each.kind == "other":
             yield f"/{name} is a device or a socket, which the running system makes itself."
 

@@ -4,7 +4,8 @@
 Both sides of the ratio are the same disk, kernel and packages on the same emulated machine of two
 processors. The peer has every unit of ours masked and a getty on its screen: the clock stops at
 its login prompt, and at our status screen with its figures, for which the agent must have brought
-the network up. They take turns, after a first start that has made keys and filled the second slot.
+the network up. They take turns, the power of both is cut, after a first start that has made keys
+and filled the second slot.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from image.disk import assembly
 from image.formats.products import make
 from image.root import build
 from tests.bench.results import Formula, Result
-from tests.image.unit import FACTORY, Unit
+from tests.image.unit import FACTORY, PAINT_S, Unit
 from tests.netns import inside
 
 TURNS = 3
@@ -59,7 +60,7 @@ async def _built() -> tuple[Path, Path, Path]:
 def _boots(
     disk: Path, archive: Path, folder: Path
 ) -> tuple[list[float], list[float], float, set[int]]:
-    settled, plain = folder / "settled.qcow2", folder / "plain.qcow2"
+    settled, whole, plain = (folder / f"{name}.qcow2" for name in ("settled", "whole", "plain"))
     asyncio.run(guest_disk.overlay(disk, settled))
     with Unit(settled, folder, archive) as unit:
         unit.see_status()
@@ -68,19 +69,18 @@ def _boots(
             "until systemctl is-active -q ballast-slot-copy; do sleep 1; done", within_s=COPY_S
         )
         listening = unit.shell("ss -Hltun | awk '{print $5}'").split()
-        unit.machine.push_power_button()
-        unit.machine.await_end(within_s=120)
-    asyncio.run(guest_disk.overlay(settled, plain))
+        unit.switch_off()
+    # nobody writes to the one below from here on
+    for disk_of_one_side in (whole, plain):
+        asyncio.run(guest_disk.overlay(settled, disk_of_one_side))
     asyncio.run(guest_disk.set_grub_variables(plain, {"EXTRA": PLAIN}))
     ours, peer, memory = [], [], 0.0
     for _ in range(TURNS):
-        with Unit(settled, folder, archive) as unit:
+        with Unit(whole, folder, archive) as unit:
             ours.append(unit.see_status(FACTORY))
             unit.root_shell(CHOSEN, first=False)
             memory = max(memory, float(unit.shell("free -m | awk '/^Mem/ {print $3}'")))
-            unit.machine.push_power_button()
-            unit.machine.await_end(within_s=120)
         with Unit(plain, folder, archive) as unit:
-            unit.see("login:", within_s=240)
+            unit.see("login:", within_s=PAINT_S)
             peer.append(unit.since_power_on())
     return ours, peer, memory, {int(line.rpartition(":")[2]) for line in listening}

@@ -22,6 +22,7 @@ from image import recipe
 from tests.bench.results import Formula, Result
 
 BUILD_S = 3600
+PIECE = 1 << 20
 LEFT_OUT = (".git", ".venv", "build", "*_cache", "__pycache__", "*.egg-info")
 
 
@@ -90,7 +91,16 @@ def _differing(one: Path, other: Path) -> int:
     """How many bytes differ, with what only one of them has."""
     if not other.exists():
         return one.stat().st_size
-    told = subprocess.run(
-        ["cmp", "--verbose", "--", str(one), str(other)], capture_output=True, check=False
-    ).stdout
-    return told.count(b"\n") + abs(one.stat().st_size - other.stat().st_size)
+    return _bytes_that_differ(one, other) + abs(one.stat().st_size - other.stat().st_size)
+
+
+def _bytes_that_differ(one: Path, other: Path) -> int:
+    """As far as the shorter one goes; in pieces, since a disk is larger than the memory."""
+    found = 0
+    with one.open("rb") as first, other.open("rb") as second:
+        while (ours := first.read(PIECE)) and (theirs := second.read(PIECE)):
+            if ours != theirs:
+                size = min(len(ours), len(theirs))
+                apart = int.from_bytes(ours[:size]) ^ int.from_bytes(theirs[:size])
+                found += size - apart.to_bytes(size).count(0)
+    return found

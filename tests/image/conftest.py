@@ -14,15 +14,20 @@ from image.disk import assembly
 from image.formats.products import make_raw
 from image.medium import iso
 from image.root import Built, build
+from tests.shipped import unpack
 
 BUILD_S = 1800
 """From an empty cache on a busy machine: the packages, the root file system, the disk."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the first of these tests the time that the build takes."""
+    """Give the first of these tests the time that the build takes.
+
+    By their folder: the tier's mark may come later.
+    """
+    here = Path(__file__).parent
     for item in items:
-        if item.get_closest_marker("image") and not item.get_closest_marker("timeout"):
+        if item.path.is_relative_to(here) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(BUILD_S))
 
 
@@ -44,8 +49,6 @@ def built() -> Built:
 @pytest.fixture(scope="session")
 def unpacked(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root file system as a folder; nobody changes it, see `tests.image.entered`."""
-    from tests.image.entered import unpack
-
     folder = tmp_path_factory.mktemp("root")
     unpack(built.archive, folder)
     return folder

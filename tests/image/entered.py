@@ -17,17 +17,6 @@ from tests.netns import inside
 PATH = "/usr/sbin:/usr/bin"
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """As it is: owners, modes, capabilities."""
-    subprocess.run(
-        [
-            *("tar", "--extract", "--file", str(archive), "--directory", str(folder)),
-            *("--numeric-owner", "--same-permissions", "--xattrs", "--xattrs-include=*"),
-        ],
-        check=True,
-    )
-
-
 class Entered:
     """A copy of the root file system in which programs can be run."""
 

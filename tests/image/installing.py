@@ -8,17 +8,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from image.glyphs import read_text
 from image.qemu import Firmware, Hardware, Machine
-from tests.image.unit import TRACES, font
+from tests.image.watched import ANSWER_S, Watched
 
 SERIAL_NUMBER = "DISK-0001"
 START_S = 300
 """Until the list of disks is there."""
-ANSWER_S = 60
 MEDIUM = "medium"
 
 
@@ -44,8 +40,8 @@ def _file(medium: Path) -> str:
     return f"file={medium},format={kind},file.locking=off"
 
 
-class Installing:
-    """`with` switches it on, and cuts its power at the end."""
+class Installing(Watched):
+    """It has a serial line besides, and a medium that can be taken out."""
 
     def __init__(
         self,
@@ -58,7 +54,6 @@ class Installing:
         cpus: int = 2,
     ) -> None:
         """`disk` is a qcow2 that is written to, `root` the root.tar of the product."""
-        self._font = font(root)
         self._line = folder / "serial"
         self._is_cd = any("ide-cd" in word for word in medium)
         serial = ("-serial", f"unix:{self._line},server=on,wait=off")
@@ -68,43 +63,7 @@ class Installing:
             controller=f"virtio-blk-pci,serial={SERIAL_NUMBER}",
             extra=(*medium, *serial),
         )
-        self.machine = Machine(disk, folder, hardware)
-
-    def __enter__(self) -> Self:
-        self.machine.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is not None and not self.machine.has_ended():
-            TRACES.mkdir(parents=True, exist_ok=True)
-            self.machine.picture(TRACES / "last.png")
-            error.add_note(f"{self.text()}\n(a picture of it: {TRACES / 'last.png'})")
-        self.machine.cut_power()
-
-    def text(self) -> str:
-        """What stands on the screen, without empty lines."""
-        lines = read_text(self.machine.look(), self._font).splitlines()
-        return "\n".join(line for line in lines if line)
-
-    def see(self, *words: str, within_s: float = ANSWER_S) -> str:
-        """Wait until all of `words` are on the screen at once; returns the screen."""
-        give_up_at = time.monotonic() + within_s
-        while any(word not in (screen := self.text()) for word in words):
-            lacking = [word for word in words if word not in screen]
-            assert time.monotonic() < give_up_at, f"not on the screen: {lacking}"
-            assert not self.machine.has_ended(), self.machine.log.read_text()[-500:]
-            time.sleep(0.5)
-        return screen
-
-    def answer(self, question: str, *keys: str) -> None:
-        """Once `question` is on the screen press the keys."""
-        self.see(question)
-        self.machine.press(*keys)
+        super().__init__(Machine(disk, folder, hardware), root)
 
     def take_medium_out(self) -> None:
         """As a person does when the installer says so."""

@@ -76,8 +76,7 @@ def _settle(appliance: Appliance, disk: Path, folder: Path) -> list[str]:
             memory,
             unit.shell("df -BM --output=size /data | tail -n 1 | tr -dc 0-9"),
         ]
-        unit.machine.push_power_button()
-        unit.machine.await_end(within_s=120)
+        unit.switch_off()
         return [each.strip() for each in told]
 
 
@@ -173,8 +172,7 @@ def _comes_up(appliance: Appliance, disk: Path, folder: Path) -> None:
         unit.root_shell(CHOSEN, first=False)
         unit.shell("until systemctl is-active -q ballast-boot-good; do sleep 1; done")
         assert "ballast.slot=b" in unit.shell("cat /proc/cmdline")
-        unit.machine.push_power_button()
-        unit.machine.await_end(within_s=120)
+        unit.switch_off()
 
 
 @pytest.mark.parametrize("what", DAMAGE)
@@ -258,7 +256,7 @@ def _cut_applies(appliance: Appliance, disk: Path, folder: Path) -> list[tuple[s
             unit.see_status()
             unit.root_shell(CHOSEN, first=False)
             add = f"ballast vip add turn{turn}-$i --addresses 192.168.2.1$i --ports 80"
-            unit.machine.type(f"clear; for i in 10 11 12 13 14 15 16 17 18 19; do {add}; done\n")
+            unit.type(f"clear; for i in 10 11 12 13 14 15 16 17 18 19; do {add}; done\n")
             unit.see("Done; revision")
             time.sleep(0.7 * turn)
         with Unit(disk, folder, appliance.root) as unit:
@@ -267,8 +265,7 @@ def _cut_applies(appliance: Appliance, disk: Path, folder: Path) -> list[tuple[s
             counted = unit.shell("ballast vip list --json | grep -c label")
             notices = unit.shell("ballast status --json | grep -A3 notices")
             found.append((counted, notices))
-            unit.machine.push_power_button()
-            unit.machine.await_end(within_s=120)
+            unit.switch_off()
     return found
 
 
@@ -297,8 +294,7 @@ def _erased(appliance: Appliance, disk: Path, folder: Path) -> None:
         unit.see("none yet", "setup / setup", FACTORY, within_s=PAINT_S)
         unit.root_shell(CHOSEN, first=True)
         assert unit.shell("ls /etc/left-behind 2>&1 | cat").count("No such file") == 1
-        unit.machine.push_power_button()
-        unit.machine.await_end(within_s=120)
+        unit.switch_off()
     with Unit(disk, folder, appliance.root) as unit:
         unit.see_status()
         unit.root_shell(CHOSEN, first=False)  # erased once, not at every start

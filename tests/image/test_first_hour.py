@@ -41,8 +41,7 @@ def _hour(appliance: Appliance, disk: Path, folder: Path, renew: bool) -> None:
         unit.see(NAME)
         assert unit.answers_ping(NEW)
         _over_ssh(unit, folder)
-        unit.machine.push_power_button()
-        unit.machine.await_end(within_s=90)
+        unit.switch_off()
 
 
 def _nothing_is_open_but_ssh_and_that_refuses(unit: Unit, folder: Path) -> None:
@@ -113,7 +112,7 @@ def _overview_and_restart(unit: Unit, renew: bool) -> None:
     unit.looks("power", renew=renew)
     unit.press("r")
     unit.see("Type the reason")
-    unit.machine.type("into the rack\n")
+    unit.type("into the rack\n")
     unit.gone("System Overview", within_s=120)
 
 

@@ -12,15 +12,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from image.glyphs import Font, read_font, read_text
 from image.qemu import Firmware, Hardware, Machine
-from image.tryout import console_font
 from tests.image.pictures import compare
+from tests.image.watched import ANSWER_S, Watched, in_text_mode
 from tests.netns import ip
 
 NEIGHBOUR = "192.168.2.2"
@@ -29,34 +26,13 @@ NEIGHBOUR_MAC = "02:00:00:00:00:02"
 ADDRESSES = (f"{NEIGHBOUR}/24", "192.168.2.50/24")
 FACTORY = "192.168.2.21"
 CARDS = 4
-PAINT_S = 240
-"""Until the status screen has painted its figures; 40 on a machine with nothing else to do."""
-ANSWER_S = 60
-"""Until a screen shows what a key has led to."""
-
-TEXT_MODE_WIDTH = 720
-
-TRACES = Path(__file__).resolve().parents[2] / "build" / "image-tests"
-"""Where the last picture of a test that failed lies."""
+PAINT_S = 480
+"""Until the status screen has painted its figures: 40 on a machine with nothing else to do, more
+than 240 seen on one that had to do six times what it can."""
 
 
-@cache
-def font(root: Path) -> Font:
-    """The console's font, out of root.tar."""
-    return console_font(root)
-
-
-@cache
-def _vga() -> Font:
-    """What a VGA writes with before a console has loaded its font, from console-setup-linux.
-
-    Nearly: capitals and the letters m and w, which touch their neighbours, are unknown.
-    """
-    return read_font(Path("/usr/share/consolefonts/Lat15-VGA16.psf.gz"))
-
-
-class Unit:
-    """`with` lays its cables, switches it on, and cuts its power at the end."""
+class Unit(Watched):
+    """`with` lays its cables too."""
 
     def __init__(
         self,
@@ -70,7 +46,6 @@ class Unit:
         extra: Sequence[str] = (),
     ) -> None:
         """`disk` is an overlay over a product, `root` the root.tar that it was made from."""
-        self._font = font(root)
         self._asked = 0
         wired = "tap,ifname=unit0,script=no,downscript=no"
         hardware = Hardware(
@@ -79,7 +54,7 @@ class Unit:
             order=order,
             extra=extra,
         )
-        self.machine = Machine(disk, folder, hardware)
+        super().__init__(Machine(disk, folder, hardware), root)
 
     def __enter__(self) -> Self:
         if "wire:" not in ip("-o link show"):
@@ -89,43 +64,13 @@ class Unit:
             )
             ip(*(f"addr add {address} dev wire" for address in ADDRESSES))
             ip("tuntap add dev unit0 mode tap", "link set unit0 master wire up")
-        self.machine.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is not None and not self.machine.has_ended():
-            TRACES.mkdir(parents=True, exist_ok=True)
-            self.machine.picture(TRACES / "last.png")
-            error.add_note(f"{self.text()}\n(a picture of it: {TRACES / 'last.png'})")
-        self.machine.cut_power()
+        return super().__enter__()
 
     # ------------------------------------------------------------------------------------ eyes
-
-    def text(self) -> str:
-        """What stands on the screen, without empty lines."""
-        picture = self.machine.look()
-        early = picture.width <= TEXT_MODE_WIDTH
-        lines = read_text(picture, _vga() if early else self._font).splitlines()
-        return "\n".join(line for line in lines if line)
 
     def looks(self, name: str, *, renew: bool) -> None:
         """Compare the screen with the agreed picture of that name."""
         compare(name, self.machine, self._font, renew=renew)
-
-    def see(self, *words: str, within_s: float = ANSWER_S) -> str:
-        """Wait until all of `words` are on the screen at once; returns the screen."""
-        give_up_at = time.monotonic() + within_s
-        while any(word not in (screen := self.text()) for word in words):
-            lacking = [word for word in words if word not in screen]
-            assert time.monotonic() < give_up_at, f"not on the screen: {lacking}"
-            assert not self.machine.has_ended(), self.machine.log.read_text()[-500:]
-            time.sleep(0.3)
-        return screen
 
     def see_status(self, address: str = FACTORY) -> float:
         """Wait for the status screen with its figures; the seconds since the power came on."""
@@ -136,32 +81,15 @@ class Unit:
         """Seconds."""
         return time.monotonic() - self.machine.started_at
 
-    def gone(self, word: str, *, within_s: float = ANSWER_S) -> None:
-        """Wait until `word` is on the screen no more."""
-        give_up_at = time.monotonic() + within_s
-        while word in self.text():
-            assert time.monotonic() < give_up_at, f"still on the screen: {word}"
-            time.sleep(0.3)
-
     def in_boot_menu(self) -> bool:
         """Whether GRUB shows its menu: a frame on the VGA's text screen, whose font is not ours."""
         picture = self.machine.look()
         row = picture.width * 3
         lines = (picture.pixels[at : at + row] for at in range(0, len(picture.pixels), row))
         frame = any(row - line.count(0) > 0.7 * row for line in lines)
-        return frame and picture.width <= TEXT_MODE_WIDTH
+        return frame and in_text_mode(picture)
 
     # ----------------------------------------------------------------------------------- hands
-
-    def press(self, *keys: str) -> None:
-        """Press keys by QEMU's names."""
-        self.machine.press(*keys)
-
-    def answer(self, question: str, *lines: str) -> None:
-        """Once `question` is on the screen type the lines, each with Enter."""
-        self.see(question)
-        for line in lines:
-            self.machine.type(f"{line}\n")
 
     def log_in(self, name: str, password: str) -> None:
         """From the status screen to whatever follows a right password."""
@@ -179,7 +107,7 @@ class Unit:
     def fill(self, text: str) -> None:
         """Replace what stands in the field that has the focus."""
         self.press("ctrl-u")
-        self.machine.type(text)
+        self.type(text)
 
     def root_shell(self, chosen: str, *, first: bool) -> None:
         """From the status screen to root's shell; `first`: its factory password is still there."""
@@ -192,7 +120,7 @@ class Unit:
     def shell(self, command: str, *, within_s: float = ANSWER_S) -> str:
         """Type a command to root's shell; what it wrote, which must fit on the screen."""
         self._asked += 1
-        self.machine.type(f"clear; {command}; echo =$?.{self._asked}=\n")
+        self.type(f"clear; {command}; echo =$?.{self._asked}=\n")
         done = f"=0.{self._asked}="
         return self.see(done, within_s=within_s).partition(done)[0].strip()
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import importlib.metadata
 import json
 import shutil
 import subprocess
@@ -24,13 +23,8 @@ from typing import Any
 from image.qemu import QEMU, accelerator
 from image.recipe import CACHE
 from image.root import build
-from tests.tree import ROOT
+from tests.shipped import carry, unpack
 
-PLACE = "ballast-tests"
-"""Where the tests lie in the guest's root."""
-CARRIED = ("services", "tests", "image", "pyproject.toml")
-BROUGHT = ("pytest", "pluggy", "iniconfig", "packaging", "pytest-asyncio", "pytest-timeout")
-"""What the tests need and the appliance has not; pure Python, so any version will do."""
 DISK_MIB = 1536
 MEMORY_MIB = 1500
 CPUS = 2
@@ -141,21 +135,9 @@ def _disk(folder: Path, archive: Path | None, chosen: Sequence[str]) -> tuple[Pa
     if archive is None:
         archive = asyncio.run(build(folder)).archive
     root = folder / "root"
-    root.mkdir()
-    _run("tar", "--extract", "--file", archive, "--directory", root, "--numeric-owner", "-p")
-    tests = root / PLACE
-    tests.mkdir()
-    skip = shutil.ignore_patterns("__pycache__")
-    for name in CARRIED:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, tests / name, ignore=skip)
-        else:
-            shutil.copy(ROOT / name, tests)
-    for name in BROUGHT:
-        _bring(name, tests / "site-packages")
+    unpack(archive, root)
+    tests = carry(root)
     (tests / "chosen").write_text("".join(f"{nodeid}\n" for nodeid in chosen))
-    # here it takes a second, in the emulated machine half a minute
-    _run("chroot", root, "/usr/lib/ballast/bin/python3", "-m", "compileall", "-q", f"/{PLACE}")
     disk = folder / "disk"
     _run("mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-d", root, disk, f"{DISK_MIB}M")
     [kernel], [initrd] = (
@@ -165,14 +147,6 @@ def _disk(folder: Path, archive: Path | None, chosen: Sequence[str]) -> tuple[Pa
         shutil.move(each, folder / each.name)
     shutil.rmtree(root)
     return disk, folder / kernel.name, folder / initrd.name
-
-
-def _bring(name: str, target: Path) -> None:
-    """Copy an installed distribution, without what was compiled for another Python."""
-    for file in importlib.metadata.files(name) or ():
-        if file.suffix != ".pyc" and ".." not in file.parts:
-            (target / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file.locate(), target / file)
 
 
 def _run(*argv: str | Path) -> None:

@@ -126,6 +126,7 @@ WRONG: dict[str, tuple[Callable[[Tree], object], str]] = {
     "setuid lost": (lambda t: t.put("usr/bin/passwd", mode=0o755), "has no such right"),
     "mode": (lambda t: t.put("usr/bin/su", mode=0o700), "/usr/bin/su has mode 0700"),
     "writable": (lambda t: t.put("usr/share/x", mode=0o666), "may be written by everybody"),
+    "closed": (lambda t: t.put("usr/lib/ballast/x", mode=0o600), "cannot be read by the accounts"),
     "foreign": (lambda t: t.put("usr/share/x", uid=923), "belongs to the account 923"),
     "host key": (lambda t: t.put("etc/ssh/ssh_host_rsa_key", "x"), "must make for itself"),
     "someone's key": (lambda t: t.put("root/.ssh/authorized_keys", "x"), "make for itself"),
