@@ -26,6 +26,8 @@ from services.api import (
     RevisionInfo,
     SetupView,
     Status,
+    StoredFile,
+    StoredKind,
     System,
     WhoAmI,
 )
@@ -105,6 +107,15 @@ class Appliance(Protocol):
 
     async def check_results(self, service: int, server: int) -> CheckResults:
         """What the last looks at a layer 4 server found."""
+
+    async def stored(self, kind: StoredKind) -> tuple[StoredFile, ...]:
+        """The stored secrets or scripts of health checks; of secrets only names."""
+
+    async def store(self, kind: StoredKind, name: str, text: str) -> StoredFile:
+        """Store a secret or a script under a name."""
+
+    async def forget(self, kind: StoredKind, name: str) -> StoredFile:
+        """Throw one away that no check needs."""
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""

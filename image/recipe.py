@@ -310,6 +310,7 @@ PROMISED = {
     "usr/bin/ballast": "the command line",
     "usr/bin/ballast-console": "the console",
     "usr/libexec/ballast/agent": "the agent",
+    "usr/libexec/ballast/probe": "health checks that HAProxy cannot do",
     "usr/libexec/ballast/shell": "the accounts' login shell",
     "usr/libexec/ballast/tty": "the machine's own screen",
     "usr/libexec/ballast/factory-password-changed": "PAM's step",

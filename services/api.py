@@ -348,6 +348,27 @@ class PowerRequest(Wire):
     """For the journal: not empty, because whoever finds the unit gone asks just that."""
 
 
+class StoredKind(StrEnum):
+    """What is kept beside the document, for health checks."""
+
+    SECRET = "secret"  # noqa: S105  a word for one
+    SCRIPT = "script"
+
+
+class StoredFile(Wire):
+    """One of them; of a secret nothing is told but its name."""
+
+    name: str
+    size: int = 0
+    """Bytes of a script."""
+
+
+class StoreRequest(Wire):
+    """The text of a secret or a script."""
+
+    text: Annotated[str, Field(repr=False)]
+
+
 class AddressProbe(Wire):
     """Whether somebody on a card's wire has an address already."""
 

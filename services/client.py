@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -34,6 +35,9 @@ from services.api import (
     RevisionInfo,
     SetupView,
     Status,
+    StoredFile,
+    StoredKind,
+    StoreRequest,
     System,
     WhoAmI,
 )
@@ -53,6 +57,7 @@ question every 5 seconds would meet a closing door now and then."""
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _Read = TypeVar("_Read")
 _REVISIONS: TypeAdapter[tuple[RevisionInfo, ...]] = TypeAdapter(tuple[RevisionInfo, ...])
+_STORED: TypeAdapter[tuple[StoredFile, ...]] = TypeAdapter(tuple[StoredFile, ...])
 _JOURNAL: TypeAdapter[tuple[JournalEntry, ...]] = TypeAdapter(tuple[JournalEntry, ...])
 
 
@@ -173,6 +178,20 @@ class Client:
     async def check_results(self, service: int, server: int) -> CheckResults:
         """What the last looks at a layer 4 server found; permanent ids."""
         return await self._get(f"/layer4/{service}/{server}/checks", CheckResults)
+
+    async def stored(self, kind: StoredKind) -> tuple[StoredFile, ...]:
+        """The secrets or scripts of health checks that are stored; of secrets only names."""
+        return _understood(_STORED.validate_json, await self._ask("GET", f"/stored/{kind.value}"))
+
+    async def store(self, kind: StoredKind, name: str, text: str) -> StoredFile:
+        """Store a secret or a script under a name, in place of one that is there."""
+        path = f"/stored/{kind.value}/{quote(name, safe='')}"
+        return await self._send("PUT", path, StoreRequest(text=text), StoredFile)
+
+    async def forget(self, kind: StoredKind, name: str) -> StoredFile:
+        """Throw one away; refused while a check of the running document names it."""
+        path = f"/stored/{kind.value}/{quote(name, safe='')}"
+        return await self._send("DELETE", path, None, StoredFile)
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""

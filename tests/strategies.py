@@ -390,62 +390,52 @@ SERVICE_LISTS = st.lists(
     max_size=4,
     unique_by=(lambda service: service.id, lambda service: service.label.lower()),
 ).map(lambda found: Cluster().with_services(_marked(_ports_apart(found))))
-OUTSIDE = {4: ("192.0.2", "172.16.0"), 6: ("2001:db8:3:", "fd00:")}
+OUTSIDE = {4: ("192.0.2.", "172.16.0."), 6: ("2001:db8:3::", "fd00::")}
 """Where 1:1 NAT leads from and to: networks that nothing else has."""
-NAT_FIELDS = st.fixed_dictionaries(
-    {
-        "id": IDS,
-        "label": LABELS,
-        "version": st.sampled_from([4, 6]),
-        "last": st.integers(1, 250),
-        "protocol": st.sampled_from(NatProtocol),
-    },
-    optional={"ports": st.none() | port_lists(), "comment": COMMENTS},
+NAT_FIELDS = st.tuples(
+    st.integers(1, 250),
+    st.sampled_from([4, 6]),
+    st.sampled_from(NatProtocol),
+    st.sampled_from([None, "25", "25,3389", "1000-1010"]),
 )
 
 
-def _entry(fields: dict[str, Any]) -> NatEntry:
-    version, last = fields["version"], fields["last"]
-    dot = "." if version == 4 else ":"
-    outside, inside = (f"{network}{dot}{last}" for network in OUTSIDE[version])
-    kept = {name: value for name, value in fields.items() if name not in ("version", "last")}
-    if fields["protocol"] is NatProtocol.ANY:
-        kept["ports"] = None
-    return NatEntry.model_validate(kept | {"address": outside, "server": inside})
-
-
-NAT_LISTS = st.lists(
-    NAT_FIELDS,
-    max_size=3,
-    unique_by=(
-        lambda entry: entry["id"],
-        lambda entry: str(entry["label"]).lower(),
-        lambda entry: (entry["version"], entry["last"]),
-    ),
-).map(lambda found: tuple(map(_entry, found)))
-ADVANCED = st.builds(
-    Layer4Advanced,
-    tcp_timeout_s=st.integers(1, 604_800),
-    tcp_fin_timeout_s=st.integers(1, 604_800),
-    udp_timeout_s=st.integers(1, 604_800),
-    release_persistent=YES,
-    one_arm_nat=YES,
-)
-
-
-@composite
-def whole_documents(draw: DrawFn) -> Document:
-    """Auto-NAT, if at all, by a card with an address."""
-    local = draw(local_halves())
-    cards = [card.name for card in local.interfaces if card.addresses]
-    advanced = draw(ADVANCED).model_copy(update={"auto_nat": draw(st.sampled_from([None, *cards]))})
-    cluster = draw(SERVICE_LISTS).model_copy(
-        update={"nat": draw(NAT_LISTS), "layer4_advanced": advanced}
+def _entry(fields: tuple[int, int, NatProtocol, str | None]) -> NatEntry:
+    last, version, protocol, ports = fields
+    outside, inside = OUTSIDE[version]
+    return NatEntry(
+        id=last,
+        label=f"server-{last}",
+        address=ipaddress.ip_address(f"{outside}{last}"),
+        server=ipaddress.ip_address(f"{inside}{last}"),
+        protocol=protocol,
+        ports=None if protocol is NatProtocol.ANY else ports,
     )
+
+
+NAT_LISTS = st.lists(NAT_FIELDS, max_size=2, unique_by=lambda fields: fields[0]).map(
+    lambda found: tuple(map(_entry, found))
+)
+ADVANCED = st.sampled_from(
+    [
+        Layer4Advanced(),
+        Layer4Advanced(tcp_timeout_s=1, tcp_fin_timeout_s=1, udp_timeout_s=604_800),
+        Layer4Advanced(quiescent=False, release_persistent=False, one_arm_nat=True),
+    ]
+)
+
+
+def _whole(parts: tuple[Cluster, Local, tuple[NatEntry, ...], Layer4Advanced, bool]) -> Document:
+    """Auto-NAT, if at all, by a card with an address."""
+    cluster, local, nat, advanced, auto = parts
+    cards = [card.name for card in local.interfaces if card.addresses]
+    if auto and cards:
+        advanced = advanced.model_copy(update={"auto_nat": cards[0]})
+    cluster = cluster.model_copy(update={"nat": nat, "layer4_advanced": advanced})
     return Document(cluster=cluster, local=local)
 
 
-DOCUMENTS = st.builds(Document, cluster=SERVICE_LISTS, local=local_halves()) | whole_documents()
+DOCUMENTS = st.tuples(SERVICE_LISTS, local_halves(), NAT_LISTS, ADVANCED, YES).map(_whole)
 
 
 def documents() -> SearchStrategy[Document]:

@@ -28,7 +28,9 @@ from services.agent.journal import Journal
 from services.agent.loop import keep
 from services.agent.observer import Observer
 from services.agent.peer import PeerProtocol
+from services.agent.probing import Probing
 from services.agent.routes import Parts, application
+from services.agent.stored import Stored
 from services.agent.window import WindowFile
 from services.apply import Drivers
 from services.drivers import notify
@@ -41,6 +43,7 @@ from services.drivers.ipvs_conn import ConnectionTable, KernelConnections
 from services.drivers.links import KernelLinks
 from services.drivers.nft import KernelNft
 from services.drivers.power import NoPower, SystemdPower
+from services.drivers.probe_jobs import Probes, SocketProbes, probe_unit
 from services.drivers.sysctl import KernelSysctls
 from services.drivers.units import ChildUnits, Units, tail
 from services.drivers.wire import KernelWire
@@ -99,7 +102,14 @@ def real_drivers(settings: Settings, place: Place) -> Drivers:
 
 def _units(settings: Settings, place: Place) -> Units:
     if settings.units == "child":
-        return ChildUnits({"haproxy": haproxy_unit(place), "checks": checks_unit(place)})
+        scripts = Stored(settings.state).scripts
+        return ChildUnits(
+            {
+                "haproxy": haproxy_unit(place),
+                "checks": checks_unit(place),
+                "probe": probe_unit(place, scripts),
+            }
+        )
     from services.drivers.systemd import SystemdUnits
 
     return SystemdUnits()
@@ -109,6 +119,7 @@ async def serve(
     settings: Settings,
     drivers_for: Callable[[Settings, Place], Drivers] = real_drivers,
     connections: ConnectionTable | None = None,
+    probes: Probes | None = None,
 ) -> None:
     """Run the agent until it is told to end; raises `ApplianceError` if it cannot begin."""
     held = _only_one(settings)
@@ -119,6 +130,7 @@ async def serve(
     journal = Journal(settings.state / "journal.jsonl")
     drafts = Drafts(settings.state / "drafts")
     store = Store(settings.state / "revisions")
+    stored = Stored(settings.state)
     appliance = Appliance(
         store=store,
         drivers=drivers,
@@ -126,11 +138,13 @@ async def serve(
         journal=journal,
         drafts=drafts,
         window_file=WindowFile(settings.state / "pending.json"),
+        stored=stored,
     )
     if damage := tail(settings.damage):
         appliance.notices["data"] = damage
     version = importlib.metadata.version("ballast")
-    book = HealthBook(appliance, drivers.checks, journal)
+    probing = Probing(probes or SocketProbes(place, _units(settings, place)), stored.secret_of)
+    book = HealthBook(appliance, drivers.checks, probing, journal)
     observer = Observer(appliance, drivers, book, version=version)
     doctor = Doctor(KernelWire(), lambda: appliance.running.document)
     power = SystemdPower() if settings.units == "systemd" else NoPower()
@@ -146,6 +160,7 @@ async def serve(
             drivers.links,
             connections or KernelConnections(),
             doctor,
+            stored,
         )
     )
     server = uvicorn.Server(
@@ -175,6 +190,7 @@ async def serve(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await book.aclose()
         await drivers.links.aclose()
         settings.socket.unlink(missing_ok=True)
         os.close(held)

@@ -20,10 +20,11 @@ from services import draft as drafting
 from services.agent.drafts import Draft, Drafts
 from services.agent.first_look import FirstLook
 from services.agent.journal import Journal
+from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
-from services.api import Applied, ConfirmStatus, PlannedChange, PlanView
+from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, StoredKind
 from services.apply import Drivers, converge, look, transact
-from services.check import check, require
+from services.check import check
 from services.difference import difference, file_difference
 from services.errors import (
     ApplianceError,
@@ -79,6 +80,7 @@ class Appliance:
         journal: Journal,
         drafts: Drafts,
         window_file: WindowFile,
+        stored: Stored,
         pick: Callable[[], int] = pick_id,
     ) -> None:
         self._store = store
@@ -88,6 +90,7 @@ class Appliance:
         self._journal = journal
         self._drafts = drafts
         self._window_file = window_file
+        self._stored = stored
         self._pick = pick
         self._lock = asyncio.Lock()
         self._shares: Shares = FULL
@@ -110,7 +113,7 @@ class Appliance:
         return await self._plan_of(with_ids(document, self.running.document, self._pick))
 
     async def _plan_of(self, document: Document) -> PlanView:
-        require(document)
+        self._require(document)
         new = self._made(document, self.running.revision).wanted
         seen = await look(self._drivers, new, running=self.running.wanted)
         changes = plan(new, seen)
@@ -185,8 +188,16 @@ class Appliance:
     def try_merge(self, draft: Draft) -> drafting.Merged:
         """The draft in what runs now, with problems and clashes listed instead of raised."""
         merged = drafting.merge(self.running.document, draft.edits.values())
-        problems: Sequence[Problem] = check(merged.document) if merged.document else ()
+        problems = self._problems(merged.document) if merged.document else ()
         return drafting.Merged(merged.document, (*merged.problems, *problems), merged.clashes)
+
+    def _problems(self, document: Document) -> Sequence[Problem]:
+        """What is wrong with a document, here: it may name files that others have stored."""
+        return [*check(document), *self._stored.missing(document)]
+
+    def _require(self, document: Document) -> None:
+        if problems := self._problems(document):
+            raise ConfigInvalid(problems)
 
     async def set_servers(
         self,
@@ -254,6 +265,14 @@ class Appliance:
             self._close_window()
             self._journal.note(who, f"confirmed revision {self.running.revision}")
             return Applied(revision=self.running.revision, changes=())
+
+    async def forget(self, kind: StoredKind, name: str, *, who: str) -> None:
+        """Throw a stored secret or script away that nobody needs."""
+        async with self._lock:
+            self._require_no_window()
+            self._stored.require_unused(self.running.document, kind, name)
+            await asyncio.to_thread(self._stored.remove, kind, name)
+            self._journal.note(who, f"deleted the {kind.value} {name}")
 
     # -- keeping ----------------------------------------------------------------------------
 
@@ -361,7 +380,7 @@ class Appliance:
 
         async def ready() -> None:
             nonlocal staged
-            require(document)
+            self._require(document)
             if confirm_s is None and staged is None:
                 staged = await self._stage(document, who=who, why=why)
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from services.agent.appliance import AGENT, Appliance
 from services.agent.journal import Journal
+from services.agent.probing import Probing
 from services.api_reports import CheckResult, CheckResults
 from services.drivers.checks import Checks
 from services.drivers.checks import Standing as Told
@@ -60,6 +61,11 @@ class Watched:
         self.targets = targets_of(document)
         self.feedback = feedback_of(document)
         self.by_name = {target.name: target for target in self._each() if by_haproxy(target.manner)}
+        """What HAProxy looks at, by name."""
+        self.probed = {
+            target.name: target for target in self._each() if not by_haproxy(target.manner)
+        }
+        """What `ballast-probe` looks at, by name."""
         self.expected = {
             group(target.manner): target.manner.status
             for target in self.by_name.values()
@@ -76,9 +82,12 @@ class Watched:
 class HealthBook:
     """Keeps a verdict on every target, and the standing of every layer 4 server."""
 
-    def __init__(self, appliance: Appliance, checks: Checks, journal: Journal) -> None:
+    def __init__(
+        self, appliance: Appliance, checks: Checks, probing: Probing, journal: Journal
+    ) -> None:
         self._appliance = appliance
         self._checks = checks
+        self._probing = probing
         self._journal = journal
         self._watched = Watched(appliance.running.document)
         self._verdicts: dict[str, Verdict] = {}
@@ -133,19 +142,44 @@ class HealthBook:
         if document is not self._watched.document:
             self._watched = Watched(document)
             self._forget()
-        watched = self._watched
-        if not watched.services:
+        await self._hear_of_the_probe(document)
+        if not self._watched.services:
             self.standings = {}
             return
-        told = await self._checks.found() if watched.by_name else None
+        told = await self._checks.found() if self._watched.by_name else None
         if told:
             self._take(told)
             await self._take_words()
         await self._conclude()
 
+    async def aclose(self) -> None:
+        """Hang up on the engines; they go on."""
+        await self._probing.aclose()
+
+    async def _hear_of_the_probe(self, document: Document) -> None:
+        try:
+            looks = await self._probing.looks(document, self._verdicts)
+        except ApplianceError as error:
+            self._appliance.notices["probe"] = str(error)
+            return
+        self._appliance.notices.pop("probe", None)
+        for look in looks:
+            target = self._watched.probed.get(look.name)
+            if target is None:
+                continue
+            before = self._verdicts.get(look.name, UNKNOWN)
+            results = remembered(before.results, look.result)
+            self._verdicts[look.name] = Verdict(look.up, look.against, look.since, results)
+            if look.result.percent is not None:
+                mean = self._means.get(look.name, Mean())
+                self._means[look.name] = heard(
+                    mean, look.result.percent, at=look.result.at, every_s=AGENT_INTERVAL_S
+                )
+
     def _forget(self) -> None:
         """What nobody asks for any more."""
-        for name in self._verdicts.keys() - self._watched.by_name.keys():
+        needed = self._watched.by_name.keys() | self._watched.probed.keys()
+        for name in self._verdicts.keys() - needed:
             del self._verdicts[name]
             self._means.pop(name, None)
 

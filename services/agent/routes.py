@@ -29,6 +29,7 @@ from services.agent.observer import Observer
 from services.agent.peer import SCOPE_KEY, Peer
 from services.agent.reports import current_connections
 from services.agent.setup import setup_view
+from services.agent.stored import Stored
 from services.api import (
     AccessRole,
     AddressProbe,
@@ -45,6 +46,9 @@ from services.api import (
     ReviewView,
     Revision,
     RevisionInfo,
+    StoredFile,
+    StoredKind,
+    StoreRequest,
     System,
     WhoAmI,
 )
@@ -87,6 +91,7 @@ LOCAL = (AccessRole.SETUP,)
 
 _Body = TypeVar("_Body", bound=BaseModel)
 _INFOS: TypeAdapter[tuple[RevisionInfo, ...]] = TypeAdapter(tuple[RevisionInfo, ...])
+_STORED: TypeAdapter[tuple[StoredFile, ...]] = TypeAdapter(tuple[StoredFile, ...])
 _ENTRIES: TypeAdapter[list[object]] = TypeAdapter(list[object])
 
 
@@ -117,6 +122,7 @@ class Parts:
     links: Links
     connections: ConnectionTable
     doctor: Doctor
+    stored: Stored
 
     def draft(self, request: Request, who: Peer) -> Draft:
         """The draft of the console that asks."""
@@ -145,7 +151,7 @@ def application(parts: Parts) -> FastAPI:
     app.add_exception_handler(405, _answer_unknown)
     app.add_exception_handler(RequestValidationError, _answer_malformed)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
-    for routes in (_looking, _reporting, _changing, _drafting):
+    for routes in (_looking, _reporting, _changing, _drafting, _storing):
         app.include_router(routes(parts))
     return app
 
@@ -366,6 +372,34 @@ def _drafting(parts: Parts) -> APIRouter:
             local_only=who.role is AccessRole.SETUP,
         )
         return _json(applied)
+
+    return app
+
+
+def _storing(parts: Parts) -> APIRouter:
+    """Secrets and scripts of health checks, for admins alone: what is stored here is sent to
+    servers, or started.
+    """
+    app = APIRouter()
+
+    @app.get("/stored/{kind}")
+    async def stored(kind: StoredKind, who: Asking) -> Response:
+        who.require()
+        return _raw(_STORED.dump_json(parts.stored.listed(kind)))
+
+    @app.put("/stored/{kind}/{name}")
+    async def store(kind: StoredKind, name: str, request: Request, who: Asking) -> Response:
+        who.require()
+        wish = await _body(request, StoreRequest, limit=EDIT_LIMIT)
+        new = await asyncio.to_thread(parts.stored.put, kind, name, wish.text)
+        parts.journal.note(who.user, f"{'stored' if new else 'replaced'} the {kind.value} {name}")
+        return _json(StoredFile(name=name))
+
+    @app.delete("/stored/{kind}/{name}")
+    async def forget(kind: StoredKind, name: str, who: Asking) -> Response:
+        who.require()
+        await parts.appliance.forget(kind, name, who=who.user)
+        return _json(StoredFile(name=name))
 
     return app
 

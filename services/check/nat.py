@@ -106,7 +106,15 @@ def _fields(path: Path, entry: NatEntry, taken: dict[Address, str]) -> Iterator[
 
 
 def _advanced(document: Document) -> Iterator[Problem]:
-    card = document.cluster.layer4_advanced.auto_nat
+    advanced = document.cluster.layer4_advanced
+    if advanced.quiescent and not advanced.release_persistent:
+        yield Problem(
+            ("cluster", "layer4_advanced", "release_persistent"),
+            "A failed server keeps its entry with weight 0 (quiescent), and its persistent clients "
+            "would be sent to it as long as they keep coming.",
+            "Release persistent clients, or switch quiescent off.",
+        )
+    card = advanced.auto_nat
     if card is not None and not any(
         found.name == card and found.addresses for found in document.local.interfaces
     ):

@@ -25,6 +25,7 @@ from services.cli.exchange import exporting, importing
 from services.cli.output import complain, data, say
 from services.cli.rip import rip
 from services.cli.setup import rip_setup
+from services.cli.stored import script, secret
 from services.cli.vip import vip
 from services.errors import ApplianceError
 
@@ -90,7 +91,7 @@ for _verb in (
 ):
     app.command(_verb.__name__, cls=Verb)(_verb)
 rip.command("setup", cls=Verb)(rip_setup)
-for _group in (vip, rip, exporting, importing):
+for _group in (vip, rip, secret, script, exporting, importing):
     app.add_typer(_group)
 
 

@@ -9,25 +9,15 @@ import typer
 
 from services.cli.common import Json
 from services.cli.door import door
-from services.cli.names import completed, missing
+from services.cli.names import complete_vip, service_named
 from services.cli.output import as_json, data, say
-from services.model.base import shown
 
 if TYPE_CHECKING:
     from services.api import DoctorReport, FindingView
     from services.client import Client
-    from services.model import Document
-    from services.model.document import AnyService
 
 FOUND = 1
 """Exit status when there is a fault."""
-
-
-def complete_service(context: typer.Context, incomplete: str) -> list[str]:
-    """Labels of the running services of both layers that begin like this."""
-    return completed(
-        context, lambda document: (each.label for each in document.cluster.services), incomplete
-    )
 
 
 def doctor(
@@ -37,7 +27,7 @@ def doctor(
         typer.Argument(
             help="Label of a virtual service; all of them.",
             metavar="VIP",
-            autocompletion=complete_service,
+            autocompletion=complete_vip,
         ),
     ] = None,
     *,
@@ -52,7 +42,7 @@ def doctor(
     async def asked(client: Client) -> DoctorReport:
         if vip is None:
             return await client.examine()
-        return await client.examine(_named((await client.document()).document, vip).id)
+        return await client.examine(service_named((await client.document()).document, vip).id)
 
     report = door(context).ask(asked)
     if json:
@@ -79,12 +69,3 @@ def _told(finding: FindingView) -> str:
     if finding.setup:
         lines.append(f"  `ballast rip setup {finding.setup} {finding.server}` has the commands.")
     return "\n".join(visible(line) for line in lines)
-
-
-def _named(document: Document, label: str) -> AnyService:
-    services = document.cluster.services
-    for service in services:
-        if service.label == label:
-            return service
-    labels = (each.label for each in services)
-    raise missing(f"VIP {shown(label, 63)}", label, labels, see="ballast status")

@@ -14,45 +14,21 @@ import typer
 
 from services.cli.common import Json
 from services.cli.door import door
-from services.cli.names import missing
+from services.cli.names import complete_layer4_vip, complete_rip, server_named, service_named
 from services.cli.output import as_json, data, say
 from services.errors import NotFound, Unable
 from services.model.base import shown
 from services.systems import System
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from services.api import SetupView
     from services.client import Client
     from services.model import Document, Layer4Service
-    from services.model.layer4 import Layer4Server
+    from services.model.service import Server
 
 PARTS = ("apply", "verify", "undo")
-
-
-def complete_vip(context: typer.Context, incomplete: str) -> list[str]:
-    """Labels of the running layer 4 services that begin like this."""
-    from services.cli.names import completed
-
-    return completed(
-        context, lambda document: (each.label for each in document.cluster.layer4), incomplete
-    )
-
-
-def complete_rip(context: typer.Context, incomplete: str) -> list[str]:
-    """Labels of the servers of the VIP typed before."""
-    from services.cli.names import completed
-
-    vip = context.params.get("vip")
-    return completed(
-        context,
-        lambda document: (
-            server.label
-            for service in document.cluster.layer4
-            if service.label == vip
-            for server in service.servers
-        ),
-        incomplete,
-    )
 
 
 def _part(value: str | None) -> str | None:
@@ -66,7 +42,7 @@ def rip_setup(
     vip: Annotated[
         str,
         typer.Argument(
-            help="Label of a layer 4 service.", metavar="VIP", autocompletion=complete_vip
+            help="Label of a layer 4 service.", metavar="VIP", autocompletion=complete_layer4_vip
         ),
     ],
     rip: Annotated[
@@ -128,24 +104,22 @@ def rip_setup(
 
 
 def _service(document: Document, label: str) -> Layer4Service:
-    for service in document.cluster.layer4:
-        if service.label == label:
-            return service
-    if any(each.label == label for each in document.cluster.layer7):
-        raise NotFound(
-            f"{shown(label, 63)} is a layer 7 service.",
-            do="Its servers see this unit as their client: nothing has to be set on them.",
-        )
-    labels = (each.label for each in document.cluster.layer4)
-    raise missing(f"layer 4 VIP {shown(label, 63)}", label, labels, see="ballast status")
+    from services.model import Layer4Service
 
-
-def _servers(service: Layer4Service, label: str | None) -> list[Layer4Server]:
-    found = [server for server in service.servers if label in (None, server.label)]
-    if found:
+    found = service_named(document, label)
+    if isinstance(found, Layer4Service):
         return found
-    if label is None:
-        raise NotFound(f"VIP `{service.label}` has no real servers.", do="Add one first.")
-    labels = (each.label for each in service.servers)
-    what = f"RIP {shown(label, 63)} in {service.label}"
-    raise missing(what, label, labels, see="ballast status")
+    raise NotFound(
+        f"{shown(label, 63)} is a layer 7 service.",
+        do="Its servers see this unit as their client: nothing has to be set on them.",
+    )
+
+
+def _servers(service: Layer4Service, label: str | None) -> Sequence[Server]:
+    if label is not None:
+        return [server_named(service, label)]
+    if service.servers:
+        return service.servers
+    raise NotFound(
+        f"VIP `{service.label}` has no real servers.", do="Add one with `ballast rip add`."
+    )

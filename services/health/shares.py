@@ -17,9 +17,12 @@ from services.model import Document, Layer4Service, ServerState
 from services.model.checks import CheckType
 
 Shares = Mapping[ServerKey, int]
-"""Per cent of its weight that a server gets; one that is not named gets all of it."""
+"""Per cent of its weight that a server gets, or `GONE`; one that is not named gets all of it."""
 
 FULL: Shares = {}
+
+GONE = -1
+"""Instead of per cent: the server is down, and its entry in the kernel's table goes with it."""
 
 STEPS = 10
 """In so many steps a recovered server's weight grows: each is a write to the kernel."""
@@ -125,10 +128,11 @@ def shares_of(
 
     `percents`: what feedback agents ask for; `below`: services that lack their quorum.
     """
+    quiescent = document.cluster.layer4_advanced.quiescent
     return {
         key: percent
         for service in document.cluster.layer4
-        for key, percent in _of_service(service, standings, percents, below)
+        for key, percent in _of_service(service, standings, percents, below, quiescent=quiescent)
         if percent != 100
     }
 
@@ -138,11 +142,15 @@ def _of_service(
     standings: Mapping[ServerKey, Standing],
     percents: Mapping[ServerKey, int],
     below: frozenset[int],
+    *,
+    quiescent: bool,
 ) -> Iterator[tuple[ServerKey, int]]:
     for server in service.servers:
         key = (service.id, server.id)
         stands = standings[key]
-        if not stands.up or service.id in below:
+        if not stands.up and not quiescent:
+            yield key, GONE
+        elif not stands.up or service.id in below:
             yield key, 0
         else:
             asked = min(100, max(0, percents.get(key, 100)))

@@ -102,7 +102,7 @@ class Layer4Check(Model):
     """Account to log in as; empty: the check ends before a login."""
 
     password: FileName = Field(default="", title="Password")
-    """Name of the stored secret that goes with the login; RADIUS: of the shared secret too."""
+    """Name of the stored secret; RADIUS: password and shared secret, a line each."""
 
     database: AccountName = Field(default="", title="Database")
     """MySQL, PostgreSQL: the database; LDAP: the search base."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.health.shares import FULL, Shares, weighed
+from services.health.shares import FULL, GONE, Shares, weighed
 from services.model import Document, Layer4Service, Local, ServerState
 from services.model import Forwarding as Method
 from services.model.base import Address
@@ -58,12 +58,13 @@ def ipvs_wanted(document: Document, shares: Shares = FULL) -> ipvs.IpvsWanted:
     """The table that `document` and the health of its servers ask for.
 
     Every object must have its id and its mark. A server that is down stays with weight 0, like
-    one that drains: the kernel forgets who was kept on it (`expire_quiescent_template`).
+    one that drains: the kernel forgets who was kept on it (`expire_quiescent_template`). Where
+    servers are not to be quiescent it goes, like one that is halted.
     """
     table: dict[ServiceKey, Entry] = {}
     for service in document.cluster.layer4:
         for key in service_keys(service):
-            dests = dict(_dests(service, key, document, shares))
+            dests = dict(_dests(service, key, document.local, shares))
             table[key] = Entry(_service(service, key.version), dests)
     advanced = document.cluster.layer4_advanced
     timeouts = ipvs.Timeouts(
@@ -125,24 +126,21 @@ def _flags(service: Layer4Service) -> Flags:
 
 
 def _dests(
-    service: Layer4Service, key: ServiceKey, document: Document, shares: Shares
+    service: Layer4Service, key: ServiceKey, local: Local, shares: Shares
 ) -> Iterator[tuple[DestKey, Dest]]:
-    quiescent = document.cluster.layer4_advanced.quiescent
     method = _FORWARDING[service.forwarding]
     wrapped = _encapsulation(service)
     taking = 0
     for server in service.servers:
-        if server.state is ServerState.HALT or not serves(service, server, key):
-            continue
         share = shares.get((service.id, server.id), 100)
-        drained = server.state is ServerState.DRAIN
-        if not share and not drained and not quiescent:
+        halted = server.state is ServerState.HALT or share == GONE
+        if halted or not serves(service, server, key):
             continue
-        weight = 0 if drained else weighed(server.weight, share)
+        weight = 0 if server.state is ServerState.DRAIN else weighed(server.weight, share)
         taking += weight
         limits = (server.max_connections, server.min_connections)
         yield dest_key(server, key), Dest(method, weight, *limits, wrapped)
-    if not taking and (found := _fallback(service, key, document.local)) is not None:
+    if not taking and (found := _fallback(service, key, local)) is not None:
         yield found
 
 

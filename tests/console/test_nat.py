@@ -85,7 +85,7 @@ async def test_the_advanced_settings_are_those_of_every_service() -> None:
 
 async def test_auto_nat_by_a_card_without_an_address_is_refused() -> None:
     async with stage(scenes.small()) as on:
-        await on.press("3", "7", *["down"] * 4, "left")
+        await on.press("3", "7", *["down"] * 5, "left")
         await on.see("whose gateway is this appliance get out by eth3")
         await on.press("f9")
         await on.see("Auto-NAT lends real servers the address of eth3, which has none.")

@@ -133,7 +133,8 @@ async def another_secret_is_another_fingerprint(world: World) -> None:
     first = await world.probes.seen()
     await world.probes.replace([world.job(world.silent, secret="two")])
     second = await world.probes.seen()
-    assert first and second
+    assert first
+    assert second
     assert first.names == second.names
     assert second.fingerprint == fingerprint_of([world.job(world.silent, secret="two")])
     assert first.fingerprint != second.fingerprint

@@ -82,6 +82,7 @@ from services.render.ipvs import ipvs_wanted
 from services.status import services_status
 from services.switch import reason, switched
 from tests.fakes.ipvs_conn import FakeConnections
+from tests.fakes.stored import FakeStored, KeepsFiles
 from tests.fakes.structure import structure
 
 ServerKey = tuple[int, int]
@@ -94,7 +95,7 @@ def _default_clock() -> float:
 
 
 @dataclass
-class ScriptedAppliance:
+class ScriptedAppliance(KeepsFiles):
     """Keeps state like the real one; a test turns the knobs below to say what happens to it."""
 
     running: Document = field(default_factory=Document)
@@ -124,6 +125,8 @@ class ScriptedAppliance:
     """Accounts with the guide's password."""
     links: frozenset[str] = frozenset({"eth0", "eth1"})
     """Cards with a cable in them."""
+    files: FakeStored = field(default_factory=FakeStored)
+    """Secrets and scripts."""
     counted: Counted = field(default_factory=dict)
     """What the kernel counts of layer 4."""
     table: FakeConnections = field(default_factory=FakeConnections)
@@ -371,6 +374,9 @@ class ScriptedAppliance:
         self.powered.append(request)
         return request
 
+    def _problems(self, document: Document) -> list[Problem]:
+        return [*check(document), *self.files.missing(document)]
+
     # -- what a test does to it ---------------------------------------------------------------
 
     def somebody_applies(self, document: Document, *, who: str = "operator2") -> None:
@@ -406,7 +412,7 @@ class ScriptedAppliance:
 
     def _merged(self) -> drafting.Merged:
         merged = drafting.merge(self.running, self._edits.values())
-        problems = check(merged.document) if merged.document else ()
+        problems = self._problems(merged.document) if merged.document else []
         return drafting.Merged(merged.document, (*merged.problems, *problems), merged.clashes)
 
     def _view(self) -> DraftView:
@@ -421,7 +427,7 @@ class ScriptedAppliance:
         )
 
     def _sound(self, document: Document) -> Document:
-        if problems := check(document):
+        if problems := self._problems(document):
             raise ConfigInvalid(problems)
         return document
 

@@ -162,3 +162,32 @@ async def a_quorum_hands_all_to_the_page(world: World) -> None:
         await becomes(world, {FIRST: 0, SECOND: 0, PAGE: 1})
         await there.open(2)
         await becomes(world, {FIRST: 100, SECOND: 100})
+
+
+@story
+async def the_probe_looks_where_haproxy_cannot(world: World) -> None:
+    pinged = document(vip(rip(1), rip(2), check={"kind": "ping"}))
+    world.probe.refused = frozenset({("198.51.100.2", 0)})
+    await world.apply(pinged)
+    await becomes(world, {FIRST: 100, SECOND: 0})
+    assert world.book.results((7, 2)).results[0].check == "ping"
+    world.probe.die()
+    assert await world.weights() == {FIRST: 100, SECOND: 0}
+    assert world.probe.runs, "it was started anew"
+    assert all(job.up is not None for job in world.probe.jobs.values())
+    await world.restarted().look()
+    assert await world.weights() == {FIRST: 100, SECOND: 0}
+    await world.apply(WEB)
+    await world.book.look()
+    assert not world.probe.runs
+
+
+@story
+async def a_probe_that_does_not_start_is_told_and_harms_nobody(world: World) -> None:
+    world.probe.broken = "no such program"
+    await world.apply(document(vip(rip(1), check={"kind": "ping"})))
+    assert await world.weights() == {FIRST: 100}
+    assert "no such program" in world.appliance.notices["probe"]
+    world.probe.broken = ""
+    await world.book.look()
+    assert "probe" not in world.appliance.notices

@@ -16,6 +16,8 @@ from services.agent.appliance import Appliance
 from services.agent.drafts import Drafts
 from services.agent.health import HealthBook
 from services.agent.journal import Journal
+from services.agent.probing import Probing
+from services.agent.stored import Stored
 from services.agent.window import WindowFile
 from services.apply import Drivers
 from services.drivers.checks import UNIT, HaproxyChecks, checks_unit
@@ -29,6 +31,7 @@ from services.store import Store
 from tests.fakes.haproxy import FakeHaproxy
 from tests.fakes.host import FakeHost
 from tests.fakes.links import FakeLinks
+from tests.fakes.probes import FakeProbes, ProbeProcess
 from tests.fakes.sysctl import FakeSysctls
 
 
@@ -42,6 +45,7 @@ class World:
     units: ChildUnits
     journal: Journal
     place: Place
+    probe: ProbeProcess
 
     async def apply(self, document: Document) -> None:
         """Make it the running one."""
@@ -60,7 +64,8 @@ class World:
 
     def restarted(self) -> HealthBook:
         """A book that knows nothing, as after the agent was killed."""
-        self.book = HealthBook(self.appliance, self.drivers.checks, self.journal)
+        probing = Probing(FakeProbes(self.probe), str)
+        self.book = HealthBook(self.appliance, self.drivers.checks, probing, self.journal)
         return self.book
 
 
@@ -93,9 +98,12 @@ async def looked_after(ipvs: Ipvs, nft: Nft) -> AsyncIterator[World]:
             journal=journal,
             drafts=Drafts(state / "drafts"),
             window_file=WindowFile(state / "pending.json"),
+            stored=Stored(state),
         )
-        book = HealthBook(appliance, drivers.checks, journal)
+        probe = ProbeProcess()
+        probing = Probing(FakeProbes(probe), str)
+        book = HealthBook(appliance, drivers.checks, probing, journal)
         try:
-            yield World(appliance, book, drivers, units, journal, place)
+            yield World(appliance, book, drivers, units, journal, place, probe)
         finally:
             await units.stop(UNIT)

@@ -31,7 +31,7 @@ GROUPS = {
 ASK = """
 import asyncio, json, os, sys
 from pathlib import Path
-from services.api import ApplyRequest, KnobRequest, PowerRequest
+from services.api import ApplyRequest, KnobRequest, PowerRequest, StoredKind
 from services.client import Client
 from services.errors import ApplianceError
 
@@ -70,6 +70,9 @@ async def main():
         "rollback": client.rollback,
         "probe": lambda: client.probe_address("eth0", "192.168.2.77"),
         "doctor": client.examine,
+        "store": lambda: client.store(StoredKind.SECRET, f"of-{word}", "Kn0bel"),
+        "list": lambda: client.stored(StoredKind.SECRET),
+        "forget": lambda: client.forget(StoredKind.SECRET, f"of-{word}"),
         "power": lambda: client.power(PowerRequest(action="restart", why=word)),
     }
     told = {}
@@ -132,19 +135,19 @@ OUTSIDER = ("setpriv", "--reuid=4009", "--regid=4009", "--clear-groups")
     ("user", "answers"),
     [
         # the lab's machine is not the agent's to switch, so an administrator gets this far
-        ("adam", (*["done"] * 9, "Unable")),
-        ("olga", ("done", "done", "done", NO, NO, NO, NO, NO, "done", NO)),
-        ("vera", ("done", "done", NO, NO, NO, NO, NO, NO, NO, NO)),
+        ("adam", (*["done"] * 12, "Unable")),
+        ("olga", ("done", "done", "done", NO, NO, NO, NO, NO, "done", *[NO] * 4)),
+        ("vera", ("done", "done", *[NO] * 11)),
         # may end a countdown that is its own, and go back no further
-        ("sam", ("done", NO, NO, "done", "Refused", "done", NO, "done", NO, NO)),
-        ("nora", (NO,) * 10),
+        ("sam", ("done", NO, NO, "done", "Refused", "done", NO, "done", *[NO] * 5)),
+        ("nora", (NO,) * 13),
     ],
 )
 def test_an_account_may_do_what_its_group_says_and_no_more(
     lab: Lab, user: str, answers: tuple[str, ...]
 ) -> None:
     looking, changing = ("look", "report"), ("switch", "local", "cluster", "own window", "rollback")
-    wishes = (*looking, *changing, "probe", "doctor", "power")
+    wishes = (*looking, *changing, "probe", "doctor", "store", "list", "forget", "power")
     assert told(lab, user) == dict(zip(wishes, answers, strict=True))
 
 

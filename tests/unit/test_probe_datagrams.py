@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Iterable
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -105,7 +106,7 @@ def reply(asked: bytes, rcode: int, *addresses: str, cut: bool = False) -> bytes
     ],
 )
 async def test_dns(
-    rcode: int, addresses: tuple[str, ...], manner: dict[str, str], told: str
+    rcode: int, addresses: tuple[str, ...], manner: dict[str, Any], told: str
 ) -> None:
     async with datagrams(lambda data: (reply(data, rcode, *addresses),)) as port:
         assert await words(job(Kind.DNS, port, **manner)) == told
@@ -121,7 +122,7 @@ async def test_an_answer_to_another_question_is_passed_over() -> None:
         )
 
     async with datagrams(late) as port:
-        manner = {"request": "www.example.com", "expect": "192.0.2.7"}
+        manner: dict[str, Any] = {"request": "www.example.com", "expect": "192.0.2.7"}
         assert await words(job(Kind.DNS, port, **manner)) == "well"
 
 

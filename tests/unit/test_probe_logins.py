@@ -10,18 +10,20 @@ import hmac
 import struct
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from services.health.targets import Kind
 from services.probe import ber, ldap, mysql, postgresql
+from services.probe.found import Failed
 from tests.unit.probing import Serve, closed_port, job, scripted, stream, words
 
 STREAMS = [
     *(Kind.POP3, Kind.IMAP, Kind.FTP, Kind.LDAP, Kind.MYSQL, Kind.POSTGRESQL, Kind.REDIS),
     Kind.AGENT_HTTP,
 ]
-WHO = {"login": "anna", "secret": 'se"cret'}
+WHO: dict[str, Any] = {"login": "anna", "secret": 'se"cret'}
 
 
 # -- every kind -----------------------------------------------------------------------------------
@@ -55,7 +57,7 @@ async def test_an_answer_of_nothing(kind: Kind) -> None:
 
 def _flood(piece: bytes) -> Serve:
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _ in range(1_000_000_000 // len(piece)):
+        for _number in range(1_000_000_000 // len(piece)):
             writer.write(piece)
             await writer.drain()
 
@@ -326,7 +328,7 @@ async def test_postgresql(server: Serve, told: str) -> None:
 
 def test_a_server_may_not_choose_how_long_we_hash() -> None:
     scram = postgresql.Scram("pencil", nonce="n")
-    with pytest.raises(postgresql.Failed, match="hashed 1000000000 times"):
+    with pytest.raises(Failed, match="hashed 1000000000 times"):
         scram.final(b"r=nx,s=AAAA,i=1000000000")
 
 

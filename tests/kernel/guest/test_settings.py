@@ -67,7 +67,7 @@ async def a_drift() -> None:
     assert switches()["conntrack"] == "1"
     assert await applied(masquerading, doors) == ()
 
-    await applied(document({"release_persistent": False}), doors)
+    await applied(document({"quiescent": False, "release_persistent": False}), doors)
     assert switches() == {"conntrack": "0", "expire_quiescent_template": "0"}
     await applied(document({"one_arm_nat": True}, forwarding="nat"), doors)
     assert switches()["conntrack"] == "1"

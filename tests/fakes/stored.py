@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stored secrets and scripts in memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from services.agent.stored import FIELDS, missing
+from services.api import AccessRole, StoredFile, StoredKind
+from services.errors import NotFound, Problem, Refused
+from services.model import Document
+
+
+class FakeStored:
+    """Keeps them by kind and name, with the rules of the real ones."""
+
+    def __init__(self) -> None:
+        self.texts: dict[StoredKind, dict[str, str]] = {kind: {} for kind in StoredKind}
+
+    def listed(self, kind: StoredKind) -> tuple[StoredFile, ...]:
+        hidden = kind is StoredKind.SECRET
+        found = sorted(self.texts[kind].items())
+        return tuple(StoredFile(name=n, size=0 if hidden else len(text)) for n, text in found)
+
+    def put(self, kind: StoredKind, name: str, text: str) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name):
+            raise Refused("That is no name of a stored file.", do="Use letters and digits.")
+        if not (text.startswith("#!/") if kind is StoredKind.SCRIPT else text):
+            raise Refused(f"The {kind.value} {name} will not do.", do="Give another text.")
+        self.texts[kind][name] = text
+
+    def remove(self, kind: StoredKind, name: str, running: Document) -> None:
+        if name not in self.texts[kind]:
+            raise NotFound(f"There is no {kind.value} {name}.", do="Name another.")
+        if any(getattr(each.check, FIELDS[kind]) == name for each in running.cluster.layer4):
+            raise Refused(f"The {kind.value} {name} is needed.", do="Change the checks first.")
+        del self.texts[kind][name]
+
+    def missing(self, document: Document) -> Sequence[Problem]:
+        return missing(document, self.texts)
+
+
+class KeepsFiles:
+    """The calls of a scripted appliance that concern them."""
+
+    running: Document
+    user: str
+    files: FakeStored
+
+    async def stored(self, kind: StoredKind) -> tuple[StoredFile, ...]:
+        self._reached()
+        return self.files.listed(kind)
+
+    async def store(self, kind: StoredKind, name: str, text: str) -> StoredFile:
+        self._changing("store")
+        self.files.put(kind, name, text)
+        self._note(self.user, f"stored the {kind.value} {name}")
+        return StoredFile(name=name)
+
+    async def forget(self, kind: StoredKind, name: str) -> StoredFile:
+        self._changing("forget")
+        self.files.remove(kind, name, self.running)
+        self._note(self.user, f"deleted the {kind.value} {name}")
+        return StoredFile(name=name)
+
+    def _reached(self) -> None:
+        raise NotImplementedError
+
+    def _changing(self, call: str, *also: AccessRole) -> None:
+        raise NotImplementedError
+
+    def _note(self, who: str, what: str) -> None:
+        raise NotImplementedError

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ballast secret` and `ballast script`."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from services.api import StoredKind
+from tests.fakes import scenes
+from tests.fakes.appliance import ScriptedAppliance
+from tests.unit.cli import Ballast, against
+
+SCRIPT = "#!/bin/sh\nexit 0\n"
+
+
+class _Input(io.TextIOWrapper):
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content))
+
+
+@pytest.fixture
+def fake() -> ScriptedAppliance:
+    return scenes.small()
+
+
+@pytest.fixture
+def ballast(fake: ScriptedAppliance, capsys: pytest.CaptureFixture[str]) -> Ballast:
+    return against(fake, capsys)
+
+
+def test_a_secret_comes_from_standard_input_and_is_shown_nowhere(
+    fake: ScriptedAppliance, ballast: Ballast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", _Input(b"Kn0bel\n"))
+    ran = ballast("secret", "set", "mail")
+    assert (ran.status, ran.out) == (0, "")
+    assert "The secret mail is stored." in ran.err
+    assert fake.files.texts[StoredKind.SECRET]["mail"].strip() == "Kn0bel"
+    told = ballast("secret", "list"), ballast("secret", "list", "--json"), ballast("journal")
+    assert told[1].json == ["mail"]
+    assert all("mail" in each.out and "Kn0bel" not in each.out + each.err for each in told)
+    assert ballast("secret", "delete", "mail").status == 0
+    again = ballast("secret", "delete", "mail")
+    assert (again.status, again.out) == (1, "")
+
+
+def test_a_script_comes_from_a_file_or_standard_input(
+    ballast: Ballast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "look"
+    file.write_text(SCRIPT)
+    assert ballast("script", "add", "one", str(file)).status == 0
+    monkeypatch.setattr("sys.stdin", _Input(SCRIPT.encode()))
+    assert ballast("script", "add", "two", "-").status == 0
+    listed = ballast("script", "list", "--json").json
+    assert listed == [{"name": name, "size": len(SCRIPT)} for name in ("one", "two")]
+    assert ballast("script", "delete", "one").status == 0
+    assert "one" not in ballast("script", "list").out
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"\xff\xfe", "is not in UTF-8"), (b"#" * 70_000, "is larger than 64 kB")],
+)
+def test_what_is_no_text_or_too_long_is_refused(
+    ballast: Ballast, tmp_path: Path, content: bytes, told: str
+) -> None:
+    file = tmp_path / "look"
+    file.write_bytes(content)
+    ran = ballast("script", "add", "one", str(file))
+    assert ran.status == 1
+    assert told in ran.err
+    missing = ballast("script", "add", "one", str(tmp_path / "nobody"))
+    assert missing.status == 1
+    assert "cannot be read" in missing.err
