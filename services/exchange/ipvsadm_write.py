@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from services.plan import ipvs
-from services.plan.ipvs import IPIP, Checksum, Dest, DestKey, Flags, Service, ServiceKey, Table
+from services.plan.ipvs import Checksum, Dest, DestKey, Flags, Service, ServiceKey, Table
 
 _KINDS = {
     ipvs.Protocol.TCP: "-t",
@@ -75,9 +75,9 @@ def _reached(dest: Dest) -> str:
         words += ["-x", str(dest.upper)]
     if dest.lower:
         words += ["-y", str(dest.lower)]
-    tunnel, port, checksum = dest.encapsulation
-    if dest.forwarding is ipvs.Forwarding.TUN and dest.encapsulation != IPIP:
+    if dest.forwarding is ipvs.Forwarding.TUN:
+        tunnel, port, checksum = dest.encapsulation
         words += ["--tun-type", tunnel.name.lower()]
         words += ["--tun-port", str(port)] if tunnel is ipvs.Tunnel.GUE else []
-        words.append(_SUMS[checksum])
+        words += [_SUMS[checksum]] if tunnel is not ipvs.Tunnel.IPIP else []
     return " ".join(words)
