@@ -51,8 +51,6 @@ from services.api import (
     WhoAmI,
 )
 from services.api_reports import (
-    CheckResult,
-    CheckResults,
     ConnectionQuery,
     Connections,
     Layer4Report,
@@ -82,6 +80,7 @@ from services.render.ipvs import ipvs_wanted
 from services.status import services_status
 from services.switch import reason, switched
 from tests.fakes.ipvs_conn import FakeConnections
+from tests.fakes.looked_at import TellsOfChecks
 from tests.fakes.stored import FakeStored, KeepsFiles
 from tests.fakes.structure import structure
 
@@ -95,7 +94,7 @@ def _default_clock() -> float:
 
 
 @dataclass
-class ScriptedAppliance(KeepsFiles):
+class ScriptedAppliance(KeepsFiles, TellsOfChecks):
     """Keeps state like the real one; a test turns the knobs below to say what happens to it."""
 
     running: Document = field(default_factory=Document)
@@ -141,8 +140,7 @@ class ScriptedAppliance(KeepsFiles):
         """Of the change that waits to be confirmed: pending again if nobody does."""
         self._base = 1
         self._journal: list[JournalEntry] = []
-        self.checked: dict[tuple[int, int], tuple[CheckResult, ...]] = {}
-        """The last results of checks, by the ids of service and server."""
+        self.checked = {}
         self._window: tuple[Document, float, str, str] | None = None
         self._random = random.Random(20)
         self._commit(self.running, who="agent", why="first start")
@@ -229,16 +227,6 @@ class ScriptedAppliance(KeepsFiles):
         sound = view.document is not None and not view.problems
         plan = self._plan(self._with_ids(view.document)) if view.document and sound else None
         return ReviewView(draft=view, plan=plan)
-
-    async def check_results(self, service: int, server: int) -> CheckResults:
-        self._reached()
-        key = (service, server)
-        names = server_names(self.running)
-        if key not in names or key not in self.checked:
-            raise NotFound("There is no such layer 4 server.", do="Look at what runs now.")
-        results = self.checked[key]
-        reason = "" if not results or results[0].ok else results[0].words
-        return CheckResults(label=names[key], reason=reason, results=results)
 
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         self._reached()
