@@ -280,7 +280,17 @@ LAYER4_CHECK_FIELDS = st.fixed_dictionaries(
         "slow_start_s": st.sampled_from([0, 60]),
     },
 ).map(lambda fields: {"port": 80, "host": "www.example.com", "script": "mine", **fields})
-"""Checks of layer 4 that are valid on their own; a mark needs a port, a proxy a site."""
+"""Fields of checks of layer 4; a mark needs a port, a proxy a site, an answer of addresses one."""
+CHECKS_ALONE = LAYER4_CHECK_FIELDS.map(
+    lambda fields: (
+        fields
+        | {
+            CheckProtocol.RADIUS: {"password": "shared"},
+            CheckProtocol.DNS: {"expect": ""},
+        }.get(fields.get("protocol", CheckProtocol.HTTP), {})
+    )
+)
+"""Checks of layer 4 that are valid on their own."""
 
 
 def layer4_services() -> SearchStrategy[Layer4Service]:
@@ -309,7 +319,7 @@ def layer4_services() -> SearchStrategy[Layer4Service]:
         )
 
     fields = st.one_of(LAYER4_FIELDS[4], LAYER4_FIELDS[6])
-    return st.tuples(fields, LAYER4_CHECK_FIELDS).map(made)
+    return st.tuples(fields, CHECKS_ALONE).map(made)
 
 
 CARDS: list[InterfaceName] = ["eth0", "eth1", "eth2", "eth3"]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from services.check.service import Path
 from services.errors import Problem
@@ -68,12 +69,33 @@ def _negotiation(here: Path, service: Layer4Service) -> Iterator[Problem]:
             f"{service.label} checks proxies, and a proxy must be asked for some site's page.",
             "Write the site's name as virtual host.",
         )
+    if check.protocol is CheckProtocol.RADIUS and not check.password:
+        yield Problem(
+            (*here, "password"),
+            f"{service.label} checks RADIUS servers, which answer only who knows the shared "
+            "secret.",
+            "Store it (`ballast secret set NAME`), and write its name here.",
+        )
+    if check.protocol is CheckProtocol.DNS and check.expect and not _is_address(check.expect):
+        yield Problem(
+            (*here, "expect"),
+            f"{service.label} expects `{check.expect}` in an answer of addresses.",
+            "Write the address that the answer must have, or nothing.",
+        )
     if uses(check, "verify_tls") and check.verify_tls and not check.host:
         yield Problem(
             (*here, "host"),
             f"{service.label} checks certificates, but no name is given that they shall have.",
             "Write the name as virtual host.",
         )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _quorum(here: Path, service: Layer4Service) -> Iterator[Problem]:
