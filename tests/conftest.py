@@ -4,13 +4,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tests.environment import leaks
-
-# How long an example takes says something of the machine's load and nothing of the product.
-settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("ours")
 
 
 @pytest.fixture(autouse=True)
