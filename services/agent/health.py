@@ -18,8 +18,7 @@ from services.agent.appliance import AGENT, Appliance
 from services.agent.journal import Journal
 from services.agent.probing import Probing
 from services.api_reports import CheckResult, CheckResults
-from services.drivers.checks import Checks
-from services.drivers.checks import Standing as Told
+from services.drivers.checks import Checks, Told
 from services.errors import ApplianceError, NotFound
 from services.health.feedback import Mean, heard
 from services.health.shares import Standing, below_quorum, shares_of, standing
@@ -28,6 +27,7 @@ from services.health.targets import (
     Kind,
     ServerKey,
     Target,
+    all_targets,
     by_haproxy,
     feedback_of,
     group,
@@ -60,23 +60,16 @@ class Watched:
         self.services = {service.id: service for service in document.cluster.layer4}
         self.targets = targets_of(document)
         self.feedback = feedback_of(document)
-        self.by_name = {target.name: target for target in self._each() if by_haproxy(target.manner)}
+        named = {target.name: target for target in all_targets(document)}
+        self.by_name = {n: target for n, target in named.items() if by_haproxy(target.manner)}
         """What HAProxy looks at, by name."""
-        self.probed = {
-            target.name: target for target in self._each() if not by_haproxy(target.manner)
-        }
-        """What `ballast-probe` looks at, by name."""
+        self.all_names = named.keys()
         self.expected = {
             group(target.manner): target.manner.status
             for target in self.by_name.values()
             if target.manner.status
         }
         self.names = server_names(document)
-
-    def _each(self) -> Iterator[Target]:
-        for found in self.targets.values():
-            yield from found
-        yield from self.feedback.values()
 
 
 class HealthBook:
@@ -171,8 +164,7 @@ class HealthBook:
 
     def _forget(self) -> None:
         """What nobody asks for any more."""
-        needed = self._watched.by_name.keys() | self._watched.probed.keys()
-        for name in self._verdicts.keys() - needed:
+        for name in self._verdicts.keys() - self._watched.all_names:
             del self._verdicts[name]
             self._means.pop(name, None)
 

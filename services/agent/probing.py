@@ -42,12 +42,12 @@ class Probing:
 
     async def follow(self, document: Document, verdicts: MutableMapping[str, Verdict]) -> None:
         """Let the probe do what `document` asks; raises `ApplianceError` if it cannot."""
-        self._read(document)
-        seen = await self._probes.seen()
+        anew = self._read(document)
         if not self._jobs:
-            if seen is not None:
+            if anew and await self._probes.seen() is not None:
                 await self._probes.stop()
             return
+        seen = await self._probes.seen()
         if seen is None:
             await self._probes.start()
             seen = await self._probes.seen()
@@ -73,14 +73,16 @@ class Probing:
         """Hang up; the probe goes on."""
         await self._probes.aclose()
 
-    def _read(self, document: Document) -> None:
+    def _read(self, document: Document) -> bool:
+        """Work out the jobs, if it is time to; whether it was."""
         now = self._clock()
         if document is self._document and now < self._due:
-            return
+            return False
         self._document, self._due = document, now + REFRESH_S
         jobs = jobs_of(document, self._secret_of)
         if jobs != self._jobs:
             self._jobs, self._fingerprint = jobs, fingerprint_of(jobs)
+        return True
 
 
 def _seeded(job: Job, verdicts: MutableMapping[str, Verdict]) -> Job:

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Protocol
 
 from services.drivers.haproxy_answers import FORCED_DRAIN, strange, worker_from
-from services.drivers.haproxy_file import fingerprint_in
 from services.drivers.haproxy_folder import HaproxyFolder
 from services.drivers.haproxy_judge import INSTALL, complaint
 from services.drivers.haproxy_log import HaproxyLog, remedy
@@ -43,7 +42,7 @@ DETAILS = "show stat -1 4 -1"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Told:
     """What is known of a target, from the checks themselves."""
 
     up: bool
@@ -71,7 +70,7 @@ class Checks(Protocol):
     async def stop(self) -> None:
         """End it and forget its file."""
 
-    async def found(self) -> Mapping[str, Standing] | None:
+    async def found(self) -> Mapping[str, Told] | None:
         """What is known of each target, by its name; None: it does not run."""
 
     async def results(self, expected: Mapping[str, str]) -> Mapping[str, Result]:
@@ -118,12 +117,7 @@ class HaproxyChecks:
         return ChecksSeen(config=config, running=True, fingerprint=worker.fingerprint)
 
     async def start(self) -> None:
-        config = self._folder.config() or b""
-        wanted = fingerprint_in(config)
-        if not wanted:
-            raise Unable(
-                f"{self._config} is no configuration of ours.", do="Apply the configuration again."
-            )
+        wanted, _ = self._folder.to_load()
         self._folder.prepare()
         with suppress(Unreachable):
             # before it is ended: what it knows this moment
@@ -158,13 +152,13 @@ class HaproxyChecks:
         self._folder.write_state(VERSION)
         self._ups = None
 
-    async def found(self) -> Mapping[str, Standing] | None:
+    async def found(self) -> Mapping[str, Told] | None:
         try:
             states = await self._ask(STATES)
         except Unreachable:
             return None
-        found = standings_from(states)
-        ups = frozenset(name for name, standing in found.items() if standing.up)
+        found = told_in(states)
+        ups = frozenset(name for name, told in found.items() if told.up)
         if ups != self._ups:
             self._keep(states)
             self._ups = ups
@@ -184,9 +178,9 @@ class HaproxyChecks:
         return await ask(self._socket, line, timeout_s=ANSWER_S)
 
 
-def standings_from(states: str) -> dict[str, Standing]:
+def told_in(states: str) -> dict[str, Told]:
     """What an answer to `show servers state` knows of each target, by its name."""
-    found: dict[str, Standing] = {}
+    found: dict[str, Told] = {}
     try:
         for line in states.split("\n"):
             words = line.split()
@@ -196,7 +190,7 @@ def standings_from(states: str) -> dict[str, Standing]:
             manner = words[1].partition("_")[0]
             weight, of = int(words[7]), int(words[8])
             drained = int(words[6]) & FORCED_DRAIN
-            found[f"{manner}/{words[3]}"] = Standing(
+            found[f"{manner}/{words[3]}"] = Told(
                 up=words[5] != "0",
                 health=int(words[12]),
                 weight=0 if drained else min(100, weight * 100 // max(1, of)),

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from services.health.targets import Target, by_haproxy, feedback_of, targets_of
+from services.health.targets import Target, all_targets, by_haproxy
 from services.health.verdict import LONGEST, Result
 from services.model import Document
 from services.model.base import cleaned
@@ -86,11 +86,9 @@ def jobs_of(document: Document, secret_of: Callable[[str], str]) -> tuple[Job, .
 
     `secret_of` gives the text of a stored secret by its name.
     """
-    targets = {target for wanted in targets_of(document).values() for target in wanted}
-    targets.update(feedback_of(document).values())
     jobs = (
         Job(target, secret_of(target.manner.password) if target.manner.password else "")
-        for target in targets
+        for target in all_targets(document)
         if not by_haproxy(target.manner)
     )
     return tuple(sorted(jobs, key=lambda job: job.name))

@@ -145,6 +145,12 @@ def targets_of(document: Document) -> dict[ServerKey, tuple[Target, ...]]:
     }
 
 
+def all_targets(document: Document) -> frozenset[Target]:
+    """Everything that is looked at for a document, feedback agents too, each once."""
+    found = {target for targets in targets_of(document).values() for target in targets}
+    return frozenset(found.union(feedback_of(document).values()))
+
+
 def feedback_of(document: Document) -> dict[ServerKey, Target]:
     """The agent that says how much a server can take, of those that have one."""
     return {

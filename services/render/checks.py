@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.health.targets import Kind, Manner, Target, by_haproxy, feedback_of, group, targets_of
+from services.health.targets import Kind, Manner, Target, all_targets, by_haproxy, group
 from services.model import Document
 from services.plan.state import ChecksWanted, File
 from services.render.haproxy import DESCRIPTION, FD_LIMIT, forwards
@@ -58,9 +58,7 @@ class _Manner:
 
 def haproxy_targets(document: Document) -> tuple[Target, ...]:
     """What HAProxy looks at for this document, each once, in the order of their names."""
-    wanted = {target for found in targets_of(document).values() for target in found}
-    wanted.update(feedback_of(document).values())
-    return tuple(sorted(target for target in wanted if by_haproxy(target.manner)))
+    return tuple(sorted(each for each in all_targets(document) if by_haproxy(each.manner)))
 
 
 def checks_wanted(document: Document, place: Place) -> ChecksWanted:

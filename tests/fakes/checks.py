@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from services.drivers.checks import Standing
+from services.drivers.checks import Told
 from services.drivers.haproxy_file import fingerprint_in
 from services.errors import Unable
 from services.health.verdict import Result
@@ -59,10 +59,10 @@ class FakeChecks:
         self._loaded = None
         self.remove()
 
-    async def found(self) -> Mapping[str, Standing] | None:
+    async def found(self) -> Mapping[str, Told] | None:
         if self._loaded is None:
             return None
-        return {name: self._standing(name) for name in _targets(self._loaded)}
+        return {name: self._told(name) for name in _targets(self._loaded)}
 
     async def results(self, expected: Mapping[str, str]) -> Mapping[str, Result]:
         now = time.time()
@@ -71,9 +71,9 @@ class FakeChecks:
             for name in _targets(self._loaded or b"")
         }
 
-    def _standing(self, name: str) -> Standing:
+    def _told(self, name: str) -> Told:
         up = name not in self.down
-        return Standing(up, health=3 if up else 0, weight=100, since_s=0, checked=True)
+        return Told(up, health=3 if up else 0, weight=100, since_s=0, checked=True)
 
     def _begin(self, call: str) -> None:
         self.calls.append(call)
@@ -84,12 +84,7 @@ class FakeChecks:
 def fake_checks(files: FakeFiles, place: Place) -> FakeChecks:
     """Checks that load the file as it lies in `files`."""
     path = str(place.checks_config)
-
-    def read() -> bytes | None:
-        found = files.held.get(path)
-        return found.data if found else None
-
-    return FakeChecks(read, lambda: files.held.pop(path, None))
+    return FakeChecks(lambda: files.data(path), lambda: files.held.pop(path, None))
 
 
 def _targets(config: bytes) -> list[str]:

@@ -16,6 +16,8 @@ from services.drivers.haproxy_file import Listing, fingerprint_in, listing_of
 from services.drivers.sample import Sample, ServerCounters, ServiceCounters
 from services.errors import Refused, Unable, Unreachable
 from services.plan.state import HaproxySeen, ServerKey, ServerKnobs
+from services.render import Place
+from tests.fakes.files import FakeFiles
 
 _WORDS = """
     global description user group stats server-state-file localpeer hard-stop-after
@@ -174,6 +176,11 @@ class FakeHaproxy:
         self._loaded = config
         self._knobs = {key: line.knobs for key, line in listing.servers.items()}
         self._started = time.monotonic()
+
+
+def fake_haproxy(files: FakeFiles, place: Place) -> FakeHaproxy:
+    """A data plane that loads the file as it lies in `files`."""
+    return FakeHaproxy(lambda: files.data(str(place.config)))
 
 
 def _complaint(config: bytes) -> str:

@@ -25,7 +25,7 @@ from services.render import Place
 from services.store import Store
 from tests.fakes.checks import fake_checks
 from tests.fakes.files import FakeFiles
-from tests.fakes.haproxy import FakeHaproxy
+from tests.fakes.haproxy import fake_haproxy
 from tests.fakes.host import FakeHost
 from tests.fakes.ipvs import FakeIpvs
 from tests.fakes.ipvs_conn import HEADING
@@ -111,14 +111,10 @@ class _NoRules:
 def _drivers(_: agent.Settings, place: Place) -> Drivers:
     files = FakeFiles()
 
-    def config() -> bytes | None:
-        found = files.held.get(str(place.config))
-        return found.data if found else None
-
     return Drivers(
         files=files,
         links=FakeLinks(),
-        haproxy=FakeHaproxy(config),
+        haproxy=fake_haproxy(files, place),
         host=FakeHost(),
         sysctls=FakeSysctls(),
         ipvs=FakeIpvs(),

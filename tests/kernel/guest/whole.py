@@ -19,7 +19,7 @@ from services.render import Place
 from services.wanted import wanted
 from tests.fakes.checks import fake_checks
 from tests.fakes.files import FakeFiles
-from tests.fakes.haproxy import FakeHaproxy
+from tests.fakes.haproxy import fake_haproxy
 from tests.fakes.host import FakeHost
 from tests.fakes.links import FakeLinks
 
@@ -30,14 +30,10 @@ def drivers() -> Drivers:
     """Every door, where this thread stands."""
     files = FakeFiles()
 
-    def config() -> bytes | None:
-        found = files.held.get(str(PLACE.config))
-        return found.data if found else None
-
     return Drivers(
         files=files,
         links=FakeLinks(),
-        haproxy=FakeHaproxy(config),
+        haproxy=fake_haproxy(files, PLACE),
         host=FakeHost(),
         sysctls=KernelSysctls(),
         ipvs=KernelIpvs(),
