@@ -197,7 +197,8 @@ async def test_a_server_that_is_no_longer_checked_comes_up() -> None:
         web.status = 503
         await plane.up()
         await plane.load(document(vip(rip(1), check=Check(kind=CheckKind.NONE))))
-        assert await who(2) == {"web1"}
+        # for a moment the worker before may answer too, with its own mind about web1
+        await eventually_async(who, lambda answering: answering == {"web1"})
 
 
 @alone
