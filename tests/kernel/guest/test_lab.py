@@ -122,6 +122,13 @@ def test_the_overview_is_told_of_it_live(lab: Lab) -> None:
     assert all(each["sessions_total"] > 5 for each in now["servers"].values())
 
 
+def test_the_doctor_finds_its_servers_set_up_as_they_should_be(lab: Lab) -> None:
+    key = status(lab)["id"]
+    found = ask(lab.socket, "POST", f"/doctor?service={key}", timeout_s=60)["findings"]
+    assert {each["server"] for each in found if each["server"]} == {"web1", "web2"}
+    assert {each["verdict"] for each in found} == {"good"}, found
+
+
 @pytest.mark.parametrize("state", ["drain", "halt"])
 def test_a_server_that_a_person_takes_out_gets_nothing_more(lab: Lab, state: str) -> None:
     switch(lab, "web1", state)
