@@ -17,7 +17,7 @@ from console.picture import Picture
 from console.rows import Draft, Row, View
 from console.screens.frame import Frame
 from console.widgets import bars, service_table
-from console.widgets.field import TextField
+from console.widgets.filter_line import FilterLine
 from console.widgets.lines import Lines
 from console.widgets.row_list import RowList
 from services.api import Status
@@ -59,17 +59,16 @@ class Overview(Frame):
             key=lambda row: row.key,
             id="rows",
         )
-        yield TextField("Filter", name="filter", label_width=8)
+        yield FilterLine()
         yield Lines(id="totals", classes="line")
 
     def begin(self) -> None:
         super().begin()
-        self.query_one(TextField).add_class("hidden")
         self.set_focus(self.table)
 
     def resumed(self) -> None:
         # after a log-out the filter is gone
-        self.query_one(TextField).set_text(self.view.words)
+        self.query_one(FilterLine).set_text(self.view.words)
         super().resumed()
 
     @property
@@ -170,23 +169,19 @@ class Overview(Frame):
         self.say("Sorted the other way round." if self.view.reverse else "Sorted as before.")
 
     def action_filter(self) -> None:
-        field = self.query_one(TextField)
-        field.remove_class("hidden")
-        self.set_focus(field)
+        self.query_one(FilterLine).ask()
 
-    @on(TextField.Changed)
+    @on(FilterLine.Changed)
     def _filtered(self) -> None:
-        self.see(replace(self.view, words=self.query_one(TextField).value))
+        self.see(replace(self.view, words=self.query_one(FilterLine).value))
 
-    @on(TextField.Submitted)
+    @on(FilterLine.Submitted)
     def _typed(self) -> None:
         self.set_focus(self.table)
 
     def action_back(self) -> None:
         """Nothing is before home: Esc takes the filter and the marks away."""
-        field = self.query_one(TextField)
-        field.set_text("")
-        field.add_class("hidden")
+        self.query_one(FilterLine).put_away()
         self.set_focus(self.table)
         self.see(replace(self.view, words="", marked=frozenset()))
         self.show(self.picture)

@@ -179,7 +179,7 @@ async def serve(
     _calm_collector()
     with suppress(ApplianceError):
         # what the checks know already, before anybody writes a weight
-        await book.look()
+        await book.look(start=False)
     tasks = [asyncio.create_task(keep(appliance)), asyncio.create_task(book.keep())]
     log.info("serving on %s, revision %d", settings.socket, appliance.running.revision)
     notify.ready(f"Revision {appliance.running.revision}")
