@@ -38,11 +38,11 @@ from services.errors import (
 from services.health.shares import FULL, Shares
 from services.identity import with_ids
 from services.model import Document, RealServer, ServerState, real_servers, server_names
-from services.plan import Change, Wanted, plan
-from services.plan.changes import AddAddress, DropAddress, DropGateway, SetGateway
+from services.plan.changes import AddAddress, Change, DropAddress, DropGateway, SetGateway
 from services.plan.ipvs import IpvsSeen
 from services.plan.ipvs_planner import plan_ipvs
-from services.plan.state import ServerKey, ServerKnobs
+from services.plan.planner import plan
+from services.plan.state import ServerKey, ServerKnobs, Wanted
 from services.plan.words import sentence
 from services.render import Place
 from services.render.haproxy import knobs_of
