@@ -138,13 +138,18 @@ async def converge(
     return tuple(done)
 
 
+def no_ipvs() -> Refused:
+    """Why layer 4 services cannot run on this machine, and what to do."""
+    return Refused(
+        "This kernel gives the agent no IPVS, which layer 4 services need.",
+        do="Start it as root with the module ip_vs loaded, or try layer 4 in `make vm`.",
+    )
+
+
 def require_able(wanted: Wanted, seen: Seen) -> None:
     """Raise `Refused` if this machine lacks what is wanted of it: a plan would pass it over."""
     if wanted.ipvs.table and seen.ipvs is None:
-        raise Refused(
-            "This machine's kernel has no IPVS, so it carries no layer 4 service.",
-            do="Load it (`modprobe ip_vs`), or try layer 4 in the virtual appliance (`make vm`).",
-        )
+        raise no_ipvs()
     if wanted.rules and seen.rules is None:
         raise Refused(
             "This machine has no nftables, which services of several ports and NAT rules need.",

@@ -23,7 +23,7 @@ from services.agent.journal import Journal
 from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
 from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, StoredKind
-from services.apply import Drivers, converge, look, transact
+from services.apply import Drivers, converge, look, no_ipvs, transact
 from services.check import check
 from services.difference import difference, file_difference
 from services.errors import (
@@ -42,7 +42,7 @@ from services.plan.changes import AddAddress, Change, DropAddress, DropGateway, 
 from services.plan.ipvs import IpvsSeen
 from services.plan.ipvs_planner import plan_ipvs
 from services.plan.planner import plan
-from services.plan.state import ServerKey, ServerKnobs, Wanted
+from services.plan.state import Seen, ServerKey, ServerKnobs, Wanted
 from services.plan.words import sentence
 from services.render import Place
 from services.render.haproxy import knobs_of
@@ -330,7 +330,15 @@ class Appliance:
             seen = await look(self._drivers, running.wanted, layer4=self._first_look.seen)
         except ApplianceError:
             return False
+        self._tell_of_layer4(seen)
         return not plan(running.wanted, seen) and self.running is running
+
+    def _tell_of_layer4(self, seen: Seen) -> None:
+        """Say what this machine lacks before somebody has typed a service in for nothing."""
+        if seen.ipvs is None:
+            self.notices["layer4"] = str(no_ipvs())
+        else:
+            self.notices.pop("layer4", None)
 
     async def _stage(self, document: Document, *, who: str, why: str) -> Staged:
         return await asyncio.to_thread(
