@@ -354,6 +354,11 @@ class StoredKind(StrEnum):
     SECRET = "secret"  # noqa: S105  a word for one
     SCRIPT = "script"
 
+    @property
+    def field(self) -> str:
+        """The field of a check that names one."""
+        return "script" if self is StoredKind.SCRIPT else "password"
+
 
 class StoredFile(Wire):
     """One of them; of a secret nothing is told but its name."""
@@ -361,6 +366,10 @@ class StoredFile(Wire):
     name: str
     size: int = 0
     """Bytes of a script."""
+
+
+LARGEST_STORED = 64 << 10
+"""Bytes of a secret or a script that are taken."""
 
 
 class StoreRequest(Wire):
