@@ -237,6 +237,8 @@ class PlanView(Wire):
     confirm_advised: bool = False
     """It changes an address or a route that the person may be connected through: better to
     apply it with a deadline to confirm."""
+    lacking: tuple[ProblemView, ...] = ()
+    """What this machine lacks for it: applying would be refused."""
 
     @property
     def effect(self) -> Effect:

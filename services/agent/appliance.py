@@ -16,13 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 
+from services import able
 from services import draft as drafting
 from services.agent.drafts import Draft, Drafts
 from services.agent.first_look import FirstLook
 from services.agent.journal import Journal
 from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
-from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, StoredKind
+from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, ProblemView, StoredKind
 from services.apply import Drivers, converge, look, transact
 from services.check import check
 from services.difference import difference, file_difference
@@ -117,7 +118,12 @@ class Appliance:
         new = self._made(document, self.running.revision).wanted
         seen = await look(self._drivers, new, running=self.running.wanted)
         changes = plan(new, seen)
+        lacking = [
+            *able.lacks(new, seen),
+            *await able.schedulers(self._drivers.ipvs, new, seen),
+        ]
         return PlanView(
+            lacking=tuple(ProblemView(path=p.path, what=p.what, do=p.do) for p in lacking),
             changes=self._told(changes, document),
             confirm_advised=moves_addresses(changes),
             diff=difference(self.running.document, document),
