@@ -66,6 +66,7 @@ def boot(damage: str = "") -> Namespace:
         mount(b"none", covered, b"tmpfs", 0)
     for folder in (STATE, ETC, SOCKET.parent):
         folder.mkdir(mode=0o750)
+    (SOCKET.parent / "cards-named").touch()
     if damage:
         (SOCKET.parent / "data-broken").write_text(damage)
     systemctl("start", "ballast-agent")
