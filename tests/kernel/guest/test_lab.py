@@ -94,7 +94,7 @@ def follows_without(lab: Lab, server: str) -> None:
 
     def quiet() -> bool:
         before = served(lab)
-        eventually(lambda: sum(served(lab).values()) >= sum(before.values()) + QUIET_REQUESTS)
+        becomes(lambda: sum(served(lab).values()) >= sum(before.values()) + QUIET_REQUESTS)
         after = served(lab)
         return all(before.get(each) == after.get(each) for each in (server, "failed"))
 
