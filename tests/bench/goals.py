@@ -68,6 +68,16 @@ _ALL = (
     Goal("l4.connections.ms", Sense.AT_MOST, 100, "ms", "none"),
     Goal("l4.connections.s", Sense.AT_MOST, 5, "s", "none"),
     Goal("l4.connections.mb", Sense.AT_MOST, 50, "MB", "none"),
+    Goal(
+        "health.detect.ratio",
+        Sense.AT_MOST,
+        1.15,
+        "x",
+        "what the settings allow: interval + fast interval + the time limits of the failing checks",
+    ),
+    Goal("health.vs_ldirectord", Sense.AT_MOST, 0.05, "x", "ldirectord with the same list"),
+    Goal("health.cpu.pct", Sense.AT_MOST, 15, "% of a core", "none"),
+    Goal("health.shared", Sense.AT_MOST, 1.02, "checks", "one for each target and interval"),
     Goal("image.ova.mb", Sense.AT_MOST, 450, "MB", "none"),
     Goal(
         "image.boot.ratio",
