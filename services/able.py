@@ -16,20 +16,20 @@ from collections.abc import Sequence
 from services.drivers.ipvs import Ipvs
 from services.drivers.nft import INSTALL
 from services.errors import Problem, Refused
-from services.plan import Seen, Wanted
+from services.plan.state import Seen, Wanted
+
+NO_IPVS = Problem(
+    (),
+    "This kernel gives the agent no IPVS, which layer 4 services need.",
+    "Start it as root with the module ip_vs loaded, or try layer 4 in `make vm`.",
+)
 
 
 def lacks(wanted: Wanted, seen: Seen) -> Sequence[Problem]:
     """What can be told from a look."""
     found = []
     if wanted.ipvs.table and seen.ipvs is None:
-        found.append(
-            Problem(
-                (),
-                "This machine's kernel has no IPVS, so it carries no layer 4 service.",
-                "Load it (`modprobe ip_vs`), or try layer 4 in the virtual appliance (`make vm`).",
-            )
-        )
+        found.append(NO_IPVS)
     if wanted.rules and seen.rules is None:
         found.append(
             Problem(

@@ -27,10 +27,11 @@ LATEST = 253_402_300_800
 
 class Wire(BaseModel):
     """Base of every message: immutable; unknown fields are ignored, so that a console one
-    version older still reads a newer agent.
+    version older still reads a newer agent. Built when it is first used: each start waits for
+    those of its first screen only.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class AccessRole(StrEnum):

@@ -25,9 +25,9 @@ from services.drivers.links import Links
 from services.drivers.nft import Nft
 from services.drivers.sysctl import Sysctls
 from services.errors import ApplianceError, ApplyFailed, Unable
-from services.plan import Change, Seen, Wanted, plan
 from services.plan.changes import (
     AddAddress,
+    Change,
     DropAddress,
     DropGateway,
     EndStrays,
@@ -46,7 +46,8 @@ from services.plan.changes import (
 )
 from services.plan.ipvs import IpvsSeen, IpvsWanted
 from services.plan.ipvs_changes import IpvsChange
-from services.plan.state import AddressKey
+from services.plan.planner import plan
+from services.plan.state import AddressKey, Seen, Wanted
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,12 @@ PLACE = "ballast-tests"
 PYTHON = "/usr/lib/ballast/bin/python3"
 TREE = ("services", "tests", "image", "pyproject.toml")
 """What any test needs of this tree."""
-BROUGHT = ("pytest", "pluggy", "iniconfig", "packaging", "pytest-asyncio", "pytest-timeout")
-"""What the tests need and the appliance has not; pure Python, so any version will do."""
+BROUGHT = (
+    *("pytest", "pluggy", "iniconfig", "packaging", "pytest-asyncio", "pytest-timeout"),
+    "psutil",
+)
+"""What the tests need and the appliance has not; pure Python, or with the stable ABI (psutil), so
+any version will do."""
 ENVIRONMENT = {
     "PYTHONPATH": f"/{PLACE}:/{PLACE}/site-packages",
     "PYTHONDONTWRITEBYTECODE": "1",

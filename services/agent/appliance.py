@@ -39,11 +39,11 @@ from services.errors import (
 from services.health.shares import FULL, Shares
 from services.identity import with_ids
 from services.model import Document, RealServer, ServerState, real_servers, server_names
-from services.plan import Change, Wanted, plan
-from services.plan.changes import AddAddress, DropAddress, DropGateway, SetGateway
+from services.plan.changes import AddAddress, Change, DropAddress, DropGateway, SetGateway
 from services.plan.ipvs import IpvsSeen
 from services.plan.ipvs_planner import plan_ipvs
-from services.plan.state import ServerKey, ServerKnobs
+from services.plan.planner import plan
+from services.plan.state import Seen, ServerKey, ServerKnobs, Wanted
 from services.plan.words import sentence
 from services.render import Place
 from services.render.haproxy import knobs_of
@@ -336,7 +336,15 @@ class Appliance:
             seen = await look(self._drivers, running.wanted, layer4=self._first_look.seen)
         except ApplianceError:
             return False
+        self._tell_of_layer4(seen)
         return not plan(running.wanted, seen) and self.running is running
+
+    def _tell_of_layer4(self, seen: Seen) -> None:
+        """Say what this machine lacks before somebody has typed a service in for nothing."""
+        if seen.ipvs is None:
+            self.notices["layer4"] = f"{able.NO_IPVS.what} {able.NO_IPVS.do}"
+        else:
+            self.notices.pop("layer4", None)
 
     async def _stage(self, document: Document, *, who: str, why: str) -> Staged:
         return await asyncio.to_thread(

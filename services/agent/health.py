@@ -129,13 +129,16 @@ class HealthBook:
             spent = time.monotonic() - begun
             await asyncio.sleep(min(LATEST_S, max(SOONEST_S, spent / SHARE)))
 
-    async def look(self) -> None:
-        """Ask once, and hand on what follows. Raises `ApplianceError`."""
+    async def look(self, *, start: bool = True) -> None:
+        """Ask once, and hand on what follows. Raises `ApplianceError`.
+
+        Without `start` only engines that run already are asked, which takes milliseconds.
+        """
         document = self._appliance.running.document
         if document is not self._watched.document:
             self._watched = Watched(document)
             self._forget()
-        await self._hear_of_the_probe(document)
+        await self._hear_of_the_probe(document, start=start)
         if not self._watched.services:
             self.standings = {}
             return
@@ -149,9 +152,9 @@ class HealthBook:
         """Hang up on the engines; they go on."""
         await self._probing.aclose()
 
-    async def _hear_of_the_probe(self, document: Document) -> None:
+    async def _hear_of_the_probe(self, document: Document, *, start: bool) -> None:
         try:
-            await self._probing.follow(document, self._verdicts)
+            await self._probing.follow(document, self._verdicts, start=start)
         except ApplianceError as error:
             self._appliance.notices["probe"] = str(error)
             return

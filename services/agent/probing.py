@@ -10,11 +10,12 @@ anew.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 from services.drivers.probe_jobs import Probes
-from services.health.jobs import Job, Look, fingerprint_of, jobs_of
+from services.health.jobs import Job, Look, fingerprint_of, jobs_of, probed, secrets_of
+from services.health.targets import Target
 from services.health.verdict import UNKNOWN, Verdict, remembered
 from services.model import Document
 
@@ -36,12 +37,19 @@ class Probing:
         self._secret_of = secret_of
         self._clock = clock
         self._document: Document | None = None
+        self._targets: tuple[Target, ...] = ()
+        self._secrets: Mapping[str, str] = {}
         self._jobs: tuple[Job, ...] = ()
         self._fingerprint = ""
         self._due = 0.0
 
-    async def follow(self, document: Document, verdicts: MutableMapping[str, Verdict]) -> None:
-        """Let the probe do what `document` asks; raises `ApplianceError` if it cannot."""
+    async def follow(
+        self, document: Document, verdicts: MutableMapping[str, Verdict], *, start: bool = True
+    ) -> None:
+        """Let the probe do what `document` asks; raises `ApplianceError` if it cannot.
+
+        Without `start` one that does not run is left so.
+        """
         anew = self._read(document)
         if not self._jobs:
             if anew and await self._probes.seen() is not None:
@@ -49,6 +57,8 @@ class Probing:
             return
         seen = await self._probes.seen()
         if seen is None:
+            if not start:
+                return
             await self._probes.start()
             seen = await self._probes.seen()
         if seen is None or seen.fingerprint != self._fingerprint:
@@ -75,13 +85,16 @@ class Probing:
 
     def _read(self, document: Document) -> bool:
         """Work out the jobs, if it is time to; whether it was."""
-        now = self._clock()
-        if document is self._document and now < self._due:
+        now, same = self._clock(), document is self._document
+        if same and now < self._due:
             return False
-        self._document, self._due = document, now + REFRESH_S
-        jobs = jobs_of(document, self._secret_of)
-        if jobs != self._jobs:
-            self._jobs, self._fingerprint = jobs, fingerprint_of(jobs)
+        self._due = now + REFRESH_S
+        if not same:
+            self._document, self._targets = document, probed(document)
+        secrets = secrets_of(self._targets, self._secret_of)
+        if not same or secrets != self._secrets:
+            self._secrets, self._jobs = secrets, jobs_of(self._targets, secrets)
+            self._fingerprint = fingerprint_of(self._jobs)
         return True
 
 

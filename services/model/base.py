@@ -35,10 +35,12 @@ class Model(BaseModel):
     """Base of every configuration object: immutable, closed, self-describing.
 
     A field's docstring is its description, so the same words stand in the form, the schema
-    and the manual.
+    and the manual. Built when it is first used: a console that shows figures uses none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True
+    )
 
 
 def refuse(what: str, do: str) -> PydanticCustomError:

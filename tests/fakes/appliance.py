@@ -74,10 +74,10 @@ from services.errors import (
     Unreachable,
 )
 from services.identity import with_ids
-from services.layer4_flows import Counted, layer4_report
 from services.model import Document, ServerState, real_servers, server_names
 from services.render.ipvs import ipvs_wanted
-from services.status import services_status
+from services.reports.flows import Counted, layer4_report
+from services.reports.status import services_status
 from services.switch import reason, switched
 from tests.fakes.ipvs_conn import FakeConnections
 from tests.fakes.looked_at import TellsOfChecks

@@ -9,7 +9,7 @@ import pytest
 
 from services.agent.probing import REFRESH_S, Probing
 from services.errors import Unable
-from services.health.jobs import jobs_of
+from services.health.jobs import probed
 from services.health.verdict import Result, Verdict
 from services.model import Document
 from tests.fakes.probes import FakeProbes, ProbeProcess
@@ -49,8 +49,8 @@ class World:
         self.probing.take(self.verdicts)
 
     def name(self, wanted: Document) -> str:
-        [job] = jobs_of(wanted, self.secrets.__getitem__)
-        return job.name
+        [target] = probed(wanted)
+        return target.name
 
 
 async def test_it_runs_while_there_is_something_to_look_at() -> None:
@@ -71,6 +71,19 @@ async def test_one_that_was_killed_is_started_again_and_no_server_turns() -> Non
     await world.follow(wanted)
     assert world.process.jobs[name].up is True
     assert world.verdicts[name].up
+
+
+async def test_an_agent_that_begins_adopts_one_that_runs_and_starts_none() -> None:
+    world, wanted = World(), document(PING)
+    await world.probing.follow(wanted, world.verdicts, start=False)
+    assert not world.process.runs
+    await world.follow(wanted)
+    name = world.name(wanted)
+    world.process.find(name, Result(False, "no answer", 2.0))
+    world.verdicts, world.probing = {}, world.agent()
+    await world.probing.follow(wanted, world.verdicts, start=False)
+    world.probing.take(world.verdicts)
+    assert world.verdicts[name].against == 1
 
 
 async def test_a_secret_that_was_replaced_reaches_it() -> None:
