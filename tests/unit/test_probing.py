@@ -146,6 +146,7 @@ async def test_nobody_waits_for_a_probe_that_starts_for_an_explanation_alone() -
     world.probing.ask((HANDSHAKE,))
     for _ in range(3):
         await world.follow(wanted)
+        await asyncio.sleep(0)
     world.process.broken = ""
     runs = []
     for seconds in (0.0, START_AGAIN_S):
