@@ -22,7 +22,7 @@ from services.cli.door import door, on_running
 from services.cli.layers import Kinds
 from services.cli.settings import NOWHERE, Named, Places, amended, as_typed, options
 from services.errors import ConfigInvalid, Problem, Refused
-from services.model import AnyService, Document, Model, Server
+from services.model import AnyService, Document, Layer4Advanced, Model, NatEntry, Server
 from services.model.base import shown
 
 if TYPE_CHECKING:
@@ -51,9 +51,11 @@ class Edited:
 
     document: Document
     service: str
-    """Label of the service."""
+    """Label of the service; of a 1:1 NAT entry; empty: no such object was changed."""
     server: str | None = None
     """Label of the server, if one was changed."""
+    nat: bool = False
+    """The label is a 1:1 NAT entry's."""
 
 
 Edit = Callable[..., Edited]
@@ -148,13 +150,17 @@ def _told(problem: Problem, edited: Edited, places: Places) -> Problem:
     match problem.path:
         case ("cluster", str(layer), int(index), "servers", int(place), *inside):
             service = getattr(edited.document.cluster, layer)[index]
-            found: AnyService | Server = service.servers[place]
+            found: AnyService | Server | NatEntry = service.servers[place]
             mine = (edited.service, edited.server) == (service.label, found.label)
             name = f"{service.label}/{found.label}"
         case ("cluster", str(layer), int(index), *inside):
             found = getattr(edited.document.cluster, layer)[index]
             mine = (edited.service, edited.server) == (found.label, None)
+            mine = mine and edited.nat is isinstance(found, NatEntry)
             name = found.label
+        case ("cluster", "layer4_advanced", *inside):
+            inner = Problem(tuple(inside), problem.what, problem.do)
+            return as_typed(inner, Layer4Advanced, places)
         case _:
             return problem
     if mine:
@@ -164,7 +170,7 @@ def _told(problem: Problem, edited: Edited, places: Places) -> Problem:
 
 def put_service(document: Document, new: AnyService, *, at: str) -> Document:
     """`document` with `new` in the place of the service labelled `at`, or at the end."""
-    return with_services(document, _put(document.cluster.services, new, at))
+    return with_services(document, put_object(document.cluster.services, new, at=at))
 
 
 def with_services(document: Document, services: Iterable[AnyService]) -> Document:
@@ -175,16 +181,19 @@ def with_services(document: Document, services: Iterable[AnyService]) -> Documen
 
 def put_server(service: AnyService, new: Server, *, at: str) -> AnyService:
     """`service` with `new` in the place of the server labelled `at`, or at the end."""
-    return service.model_copy(update={"servers": _put(service.servers, new, at)})
+    return service.model_copy(update={"servers": put_object(service.servers, new, at=at)})
 
 
-def _put(objects: tuple[Any, ...], new: AnyService | Server, at: str) -> tuple[Any, ...]:
+def put_object(
+    objects: tuple[Any, ...], new: AnyService | Server | NatEntry, *, at: str
+) -> tuple[Any, ...]:
+    """`objects` with `new` in the place of the one labelled `at`, or at the end."""
     if all(each.label != at for each in objects):
         return (*objects, new)
     return tuple(new if each.label == at else each for each in objects)
 
 
-def start(label: str, found: AnyService | Server | None) -> dict[str, Any]:
+def start(label: str, found: AnyService | Server | NatEntry | None) -> dict[str, Any]:
     """What an edit begins with, as JSON: the object found, or only the label of a new one."""
     return {"label": label} if found is None else found.model_dump(mode="json")
 
