@@ -251,6 +251,8 @@ class PlanView(Wire):
     apply it with a deadline to confirm."""
     lacking: tuple[ProblemView, ...] = ()
     """What this machine lacks for it: applying would be refused."""
+    hints: tuple[ProblemView, ...] = ()
+    """What it brings that may be meant and mostly is a slip."""
 
     @property
     def effect(self) -> Effect:

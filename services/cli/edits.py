@@ -11,15 +11,17 @@ never a place in a document that they have not seen.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import typer
 
+from services.check import brought
 from services.cli.common import Confirm, Json, Verb, Why, tell
 from services.cli.door import door, on_running
 from services.cli.layers import Kinds
+from services.cli.output import say
 from services.cli.settings import NOWHERE, Named, Places, amended, as_typed, options
 from services.errors import ConfigInvalid, Problem, Refused
 from services.model import AnyService, Document, Layer4Advanced, Model, NatEntry, Server
@@ -99,18 +101,22 @@ def editing(
                 named = {path: value for path, value in values.items() if value is not None}
                 typed["wish"] = Wish(named, places)
 
-            async def act(client: Client, running: Revision) -> Applied:
+            async def act(client: Client, running: Revision) -> tuple[Applied, Sequence[Problem]]:
                 edited = edit(running.document, **typed)
                 try:
-                    return await _applied(
+                    applied = await _applied(
                         client, edited.document, running, why or " ".join(words), confirm
                     )
                 except ConfigInvalid as error:
                     raise ConfigInvalid(
                         [_told(problem, edited, places) for problem in error.problems]
                     ) from error
+                return applied, brought(edited.document, running.document)
 
-            tell(door(context).ask(lambda client: on_running(client, act)), json=json)
+            applied, hints = door(context).ask(lambda client: on_running(client, act))
+            tell(applied, json=json)
+            for hint in hints:
+                say(f"Worth a second look: {hint.what} {hint.do}")
 
         context, *shared, _ = inspect.signature(run, eval_str=True).parameters.values()
         own_options = [each for each in asked if each not in arguments]
