@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,7 +25,7 @@ from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
 from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, ProblemView, StoredKind
 from services.apply import Drivers, converge, look, transact
-from services.check import check
+from services.check import brought, check
 from services.difference import difference, file_difference
 from services.errors import (
     ApplianceError,
@@ -123,7 +123,8 @@ class Appliance:
             *await able.schedulers(self._drivers.ipvs, new, seen),
         ]
         return PlanView(
-            lacking=tuple(ProblemView(path=p.path, what=p.what, do=p.do) for p in lacking),
+            lacking=_views(lacking),
+            hints=_views(brought(document, self.running.document)),
             changes=self._told(changes, document),
             confirm_advised=moves_addresses(changes),
             diff=difference(self.running.document, document),
@@ -469,6 +470,10 @@ def _layer7_knobs(document: Document, keys: Collection[ServerKey]) -> dict[Serve
     servers = real_servers(document)
     chosen = ((key, servers[key]) for key in keys)
     return {key: knobs_of(found) for key, found in chosen if isinstance(found, RealServer)}
+
+
+def _views(problems: Iterable[Problem]) -> tuple[ProblemView, ...]:
+    return tuple(ProblemView(path=found.path, what=found.what, do=found.do) for found in problems)
 
 
 def moves_addresses(changes: Sequence[Change]) -> bool:
