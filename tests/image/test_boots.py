@@ -60,7 +60,9 @@ class Settled:
 
     def resumed(self, folder: Path) -> Path:
         """A disk of the test's own on which the unit runs on."""
-        return shutil.copy(self.disk, folder / "disk.qcow2")
+        disk = folder / "disk.qcow2"
+        shutil.copyfile(self.disk, disk)
+        return disk
 
 
 def overlay(below: Path, folder: Path) -> Path:
