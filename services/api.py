@@ -238,6 +238,8 @@ class PlanView(Wire):
     confirm_advised: bool = False
     """It changes an address or a route that the person may be connected through: better to
     apply it with a deadline to confirm."""
+    lacking: tuple[ProblemView, ...] = ()
+    """What this machine lacks for it: applying would be refused."""
 
     @property
     def effect(self) -> Effect:
@@ -355,6 +357,11 @@ class StoredKind(StrEnum):
     SECRET = "secret"  # noqa: S105  a word for one
     SCRIPT = "script"
 
+    @property
+    def field(self) -> str:
+        """The field of a check that names one."""
+        return "script" if self is StoredKind.SCRIPT else "password"
+
 
 class StoredFile(Wire):
     """One of them; of a secret nothing is told but its name."""
@@ -362,6 +369,10 @@ class StoredFile(Wire):
     name: str
     size: int = 0
     """Bytes of a script."""
+
+
+LARGEST_STORED = 64 << 10
+"""Bytes of a secret or a script that are taken."""
 
 
 class StoreRequest(Wire):

@@ -12,6 +12,7 @@ from textual import on
 from textual.widget import Widget
 
 from console import rows, theme, wording
+from console.glyphs import wrap
 from console.keymap import MOVES, bindings
 from console.picture import Picture
 from console.rows import Draft, Row, View
@@ -20,13 +21,16 @@ from console.widgets import bars, service_table
 from console.widgets.filter_line import FilterLine
 from console.widgets.lines import Lines
 from console.widgets.row_list import RowList
-from services.api import Status
+from services.api import NodeStatus, Status
 from services.model import ServerState
 
 VERBS = (
     *("new", "edit", "delete", "halt", "drain", "online", "mark", "fold", "unfold"),
     *("filter", "sort", "sort_reverse", "logs", "refresh", "pause", "slower", "faster"),
 )
+
+ALARM_LINES = 3
+"""What there is no room for stands in the main menu's About."""
 
 NO_SERVICE = " No virtual service to show: n makes one."
 NO_MATCH = " Nothing has these words: Esc takes the filter away."
@@ -53,6 +57,7 @@ class Overview(Frame):
 
     def compose_body(self) -> Iterable[Widget]:
         yield Lines(id="gauges", classes="line")
+        yield Lines(id="alarms")
         yield Lines(id="heading", classes="line")
         yield RowList[Row](
             self._paint,
@@ -102,6 +107,7 @@ class Overview(Frame):
         if picture.status is None:
             return
         self.query_one("#gauges", Lines).show([bars.gauges(picture.status.node, self.cells_wide)])
+        self.query_one("#alarms", Lines).show(alarms(picture.status.node, self.cells_wide))
         heading = service_table.heading(self.cells_wide - 1, self.view)
         self.query_one("#heading", Lines).show([heading])
         self._show_rows()
@@ -251,3 +257,9 @@ class Overview(Frame):
 
         if (row := self.table.current) is not None:
             self.app.push_screen(JournalScreen(row.label))
+
+
+def alarms(node: NodeStatus, width: int) -> list[list[Segment]]:
+    """What the administrator must know of the unit itself; no line if there is nothing."""
+    told = [line for text in node.notices for line in wrap(f"! {text}", max(20, width - 2))]
+    return [[Segment(f" {line}", theme.WARNING)] for line in told[:ALARM_LINES]]

@@ -16,13 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 
+from services import able
 from services import draft as drafting
 from services.agent.drafts import Draft, Drafts
 from services.agent.first_look import FirstLook
 from services.agent.journal import Journal
 from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
-from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, StoredKind
+from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, ProblemView, StoredKind
 from services.apply import Drivers, converge, look, transact
 from services.check import check
 from services.difference import difference, file_difference
@@ -42,7 +43,7 @@ from services.plan.changes import AddAddress, Change, DropAddress, DropGateway, 
 from services.plan.ipvs import IpvsSeen
 from services.plan.ipvs_planner import plan_ipvs
 from services.plan.planner import plan
-from services.plan.state import ServerKey, ServerKnobs, Wanted
+from services.plan.state import Seen, ServerKey, ServerKnobs, Wanted
 from services.plan.words import sentence
 from services.render import Place
 from services.render.haproxy import knobs_of
@@ -117,7 +118,12 @@ class Appliance:
         new = self._made(document, self.running.revision).wanted
         seen = await look(self._drivers, new, running=self.running.wanted)
         changes = plan(new, seen)
+        lacking = [
+            *able.lacks(new, seen),
+            *await able.schedulers(self._drivers.ipvs, new, seen),
+        ]
         return PlanView(
+            lacking=tuple(ProblemView(path=p.path, what=p.what, do=p.do) for p in lacking),
             changes=self._told(changes, document),
             confirm_advised=moves_addresses(changes),
             diff=difference(self.running.document, document),
@@ -330,7 +336,15 @@ class Appliance:
             seen = await look(self._drivers, running.wanted, layer4=self._first_look.seen)
         except ApplianceError:
             return False
+        self._tell_of_layer4(seen)
         return not plan(running.wanted, seen) and self.running is running
+
+    def _tell_of_layer4(self, seen: Seen) -> None:
+        """Say what this machine lacks before somebody has typed a service in for nothing."""
+        if seen.ipvs is None:
+            self.notices["layer4"] = f"{able.NO_IPVS.what} {able.NO_IPVS.do}"
+        else:
+            self.notices.pop("layer4", None)
 
     async def _stage(self, document: Document, *, who: str, why: str) -> Staged:
         return await asyncio.to_thread(

@@ -23,10 +23,10 @@ from services.drivers.ipvs import Statistics
 from services.drivers.machine import machine, uptime_s
 from services.drivers.sample import Sample
 from services.errors import ApplianceError, Unable
-from services.layer4_flows import layer4_report
 from services.plan.ipvs import IpvsWanted, ServiceKey
 from services.plan.state import LinksSeen
-from services.status import services_status
+from services.reports.flows import layer4_report
+from services.reports.status import services_status
 
 FACTORY_GROUP = "ballast-factory"
 """sshd refuses its members; an account leaves it when its password is changed."""

@@ -11,10 +11,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from services.check.layer4 import MH_PLACES
 from services.health.targets import ServerKey, Target
 from services.health.verdict import UNKNOWN, Verdict
-from services.model import Document, Layer4Service, ServerState
-from services.model.checks import CheckType
+from services.model import Document, Layer4Service, Scheduler, ServerState
+from services.model.checks import CheckType, Feedback
 
 Shares = Mapping[ServerKey, int]
 """Per cent of its weight that a server gets, or `GONE`; one that is not named gets all of it."""
@@ -35,6 +36,24 @@ def weighed(weight: int, percent: int) -> int:
     if not weight or not percent:
         return 0
     return max(1, round(weight * percent / 100))
+
+
+def whole_weights(service: Layer4Service) -> Sequence[int]:
+    """Of what weight each server, in their order, gets its share: the document's, but for mh.
+
+    mh gives a server as many of its places as its weight, divided by what all weights have in
+    common; when the places are gone, the last servers have none. Shares leave nothing in common:
+    60 servers of 100 ask for 60 places, and for 5,940 once each of them has 99 per cent. So
+    where there can be shares, the weights are smaller in the same proportion. They do not depend
+    on the shares themselves, or one server's would move the clients of all.
+    """
+    weights = [server.weight for server in service.servers]
+    total, common = sum(weights), math.gcd(*weights)
+    shared = service.check.feedback is not Feedback.NONE or service.check.slow_start_s
+    if service.scheduler is not Scheduler.MH or not shared or total <= MH_PLACES:
+        return weights
+    times = max(1, MH_PLACES // (total // common))
+    return [weight // common * times for weight in weights]
 
 
 class Standing(NamedTuple):

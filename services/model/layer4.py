@@ -7,6 +7,7 @@ those finds everything under its name; the schedulers' values are the kernel's o
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from ipaddress import IPv4Address
 from typing import Annotated
@@ -14,7 +15,7 @@ from typing import Annotated
 from pydantic import Field
 
 from services.model.base import Comment, IPAddress, Port, Ports
-from services.model.checks import Layer4Check
+from services.model.checks import Layer4Check, uses
 from services.model.service import PAGE_ADDRESS, PAGE_PORT, Server, Service
 
 OWN_MARKS = 65_536
@@ -164,6 +165,17 @@ class Layer4Service(Service):
 
     comment: Comment = Field(default="", title="Comment")
     """Free text for people."""
+
+
+def naming(services: Iterable[Layer4Service], field: str) -> Iterator[tuple[int, str, str]]:
+    """Place and label of every service that is checked with a stored file, and the file's name.
+
+    `field` is the one of its check that names such files; one that the chosen kind of check has
+    no use for names none.
+    """
+    for place, service in enumerate(services):
+        if (name := getattr(service.check, field)) and uses(service.check, field):
+            yield place, service.label, name
 
 
 def several_ports(service: Layer4Service) -> bool:

@@ -31,6 +31,7 @@ class Host:
         self._guest: Guest | None = None
         self._trouble = ""
         self._early: dict[str, list[dict[str, Any]]] = {}
+        self._missing: set[str] = set()
 
     def reports(self, item: pytest.Item) -> list[pytest.TestReport]:
         """The reports of one test; once the guest has failed, a failure that says how."""
@@ -38,7 +39,12 @@ class Host:
             if self._guest is None and not self._trouble:
                 chosen = [each.nodeid for each in item.session.items if _is_guests(each)]
                 self._guest = Guest(self._factory.mktemp("guest"), self._archive, chosen)
-            return [self._restored(item, data) for data in self._of(item.nodeid)]
+                self._missing = set(chosen)
+            found = [self._restored(item, data) for data in self._of(item.nodeid)]
+            self._missing.discard(item.nodeid)
+            if not self._missing:
+                self.close()  # others wait for their turn, and tiers that take an hour may follow
+            return found
         except (GuestSilent, ApplianceError, OSError) as error:
             self._trouble = self._trouble or str(error)
             return [

@@ -55,6 +55,10 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     await reader.read()
 
 
+async def nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+
+
 async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"\0\xff\x1b[31m" * 20_000)
@@ -105,6 +109,8 @@ BAD: list[tuple[str, dict[str, Any], Talk | None, str]] = [
     ("status", {"kind": "negotiate"}, http("503 No"), "answer 503, expected 200-399"),
     ("text", {"kind": "negotiate", "expect": "all is well"}, http("200 OK"), "lacks the expected"),
     ("binary", {"kind": "negotiate", "expect_status": "404"}, endless, "answer 200, expected 404"),
+    ("flood", {"kind": "negotiate", "expect": "all is well"}, endless, "lacks the expected"),
+    ("nothing", {"kind": "negotiate"}, nothing, "no valid HTTP answer"),
     ("smtp", {"kind": "negotiate", "protocol": "smtp"}, says(b"554 go\r\n"), ""),
     ("pop3", {"kind": "negotiate", "protocol": "pop3"}, says(b"-ERR\r\n"), ""),
     ("redis", {"kind": "negotiate", "protocol": "redis"}, says(b"-NOAUTH\r\n"), ""),
