@@ -160,7 +160,8 @@ def _layer_4_is_looked_after(unit: Unit, folder: Path) -> None:
     while (seen := _health(unit, folder)) != HEALTH:
         assert time.monotonic() < give_up_at, seen
     unit.root_shell(CHOSEN, first=True)
-    unit.shell("systemctl is-active ballast-checks ballast-probe")
+    working = unit.shell("systemctl is-active ballast-checks ballast-probe")
+    assert working.split()[-2:] == ["active", "active"]
     table = unit.shell("ipvsadm -Ln | cat")
     assert re.search(rf"TCP +{VIP}:80 wlc persistent 300", table), table
     assert re.search(rf"UDP +{VIP}:53 wlc persistent 300", table), table
