@@ -8,8 +8,8 @@ import pytest
 from services import able
 from services.errors import Refused
 from services.model import Document
-from services.plan.state import Seen, Wanted
 from services.plan.ipvs import IpvsSeen
+from services.plan.state import Seen, Wanted
 from services.render import Place
 from services.wanted import wanted
 from tests.fakes.ipvs import SCHEDULERS, FakeIpvs
