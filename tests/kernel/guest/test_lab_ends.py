@@ -40,9 +40,8 @@ def used() -> int:
 
 
 def test_a_killed_lab_leaves_no_table_in_the_kernel() -> None:
-    eventually(
-        lambda: used() == 0, within_s=START_S
-    )  # the networks of tests before are buried late
+    # the kernel buries networks of tests before when it has time
+    eventually(lambda: used() == 0, within_s=START_S)
     with subprocess.Popen(
         [sys.executable, "-c", LAUNCHER],
         stdout=subprocess.PIPE,
