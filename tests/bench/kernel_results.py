@@ -84,7 +84,7 @@ def _peers(samples: Samples) -> list[Result]:
 
     return [
         against("l4.apply.vs_keepalived", "agent", "keepalived", "1000 x 10, the agent"),
-        against("l4.apply.vs_ldirectord", "agent_few", "ldirectord", "100 x 10, the agent"),
+        against("l4.apply.vs_ldirectord", "agent_few", "ldirectord", "30 x 10, the agent"),
     ]
 
 

@@ -14,7 +14,7 @@ from services.model import Document, Layer4Service
 from tests.bench.__main__ import SUBJECTS as BENCHMARKS
 from tests.bench.goals import GOALS
 from tests.bench.guest.flip import CHECK, bound_s
-from tests.bench.guest.peers import keepalived_conf, ldirectord_cf
+from tests.bench.guest.peers import FOREGROUND, keepalived_conf, ldirectord_cf
 from tests.bench.guest.tables import NEVER, document
 from tests.bench.kernel_results import SLACK, SUBJECTS, judged
 from tests.bench.results import Result, Verdict
@@ -135,7 +135,7 @@ def test_the_others_are_told_of_the_same_services(
 ) -> None:
     wanted = document(2, 3, NEVER)
     found = read(words(wanted), marks={}, labels=Labels())
-    assert found.leftovers == ()
+    assert {left.text for left in found.leftovers} <= {FOREGROUND}
     assert told(found.services) == told(wanted.cluster.layer4)
 
 

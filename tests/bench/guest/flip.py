@@ -12,12 +12,11 @@ processors; the interval is in the bound that the time is compared with.
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from services.health.targets import FAST_S
@@ -121,18 +120,18 @@ def _servers(folder: Path) -> Iterator[Namespace]:
     network = Namespace()
     ip(f"link set far netns {network.path}", f"addr add {NEAR}/24 dev eth0")
     ip(f"route add {NETWORK} via {FAR}")
-    with network.entered():
-        ip(
-            "link set far up",
-            f"addr add {FAR}/24 dev far",
-            f"route add local {NETWORK} dev lo table local",
-        )
-        config = written(
-            folder,
-            "listener.cfg",
-            "defaults\n    mode tcp\n    timeout client 1s\nfrontend all\n"
-            f"    bind :{PORT}\n    maxconn 4000\n    tcp-request connection reject\n",
-        )
-        subprocess.run(["haproxy", "-c", "-f", str(config)], check=True, capture_output=True)
-        with running(["haproxy", "-db", "-f", str(config)]):
-            yield network
+    with ExitStack() as left:
+        with network.entered():
+            ip(
+                "link set far up",
+                f"addr add {FAR}/24 dev far",
+                f"route add local {NETWORK} dev lo table local",
+            )
+            config = written(
+                folder,
+                "listener.cfg",
+                "defaults\n    mode tcp\n    timeout client 1s\nfrontend all\n"
+                f"    bind :{PORT}\n    maxconn 4000\n    tcp-request connection reject\n",
+            )
+            left.enter_context(running(["haproxy", "-db", "-f", str(config)]))
+        yield network
