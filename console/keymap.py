@@ -120,6 +120,17 @@ _TABLE = (
     Key("submit", ("f9", "ctrl+s"), "Update", "Take the form's fields into the pending changes."),
     Key("next_field", ("down", "tab"), "Next field", "To the next field."),
     Key("previous_field", ("up", "shift+tab"), "Previous", "To the previous field."),
+    Key("store", ("f9", "ctrl+s"), "Store", "Store it at once; nothing of it is pending."),
+    Key(
+        "store_new",
+        ("f4", "ctrl+n"),
+        "Store",
+        "In the field of a secret or a script: store a new one for it.",
+    ),
+    Key("line_down", ("down",), "Down", "One line down, or to the next field."),
+    Key("line_up", ("up",), "Up", "One line up, or to the field before."),
+    Key("field_after", ("tab",), "Next field", "To the next field."),
+    Key("field_before", ("shift+tab",), "Previous", "To the field before."),
     # network wizard
     Key("next_step", ("f9", "ctrl+s"), "Next", "On with the next step; asks the wire first."),
     Key("step_back", ("f8", "ctrl+b"), "Step back", "To the step before; what was typed stays."),

@@ -9,11 +9,24 @@ from collections.abc import Iterable, Sequence
 from rich.style import Style
 
 from console import theme
+from console.glyphs import wrap
 from console.objects import Object
 from console.wording import count
-from services.api import Applied, ClashView, Edit, Effect, PlannedChange, PlanView, ReviewView
+from services.api import (
+    Applied,
+    ClashView,
+    Edit,
+    Effect,
+    PlannedChange,
+    PlanView,
+    ProblemView,
+    ReviewView,
+)
 
 TextLine = tuple[str, Style]
+
+WIDTH = 74
+"""Cells for a sentence that must be read to its end, on a screen of 80."""
 
 _EFFECT = {
     Effect.NONE: theme.GOOD,
@@ -51,7 +64,7 @@ def lines(review: ReviewView) -> list[TextLine]:
         found += _clashes(draft.clashes)
     if draft.problems:
         found.append((f"{count(len(draft.problems), 'problem')} to correct first", theme.BAD))
-        found += [(f"  {p.what} {p.do}", theme.PLAIN) for p in draft.problems]
+        found += _problems(draft.problems)
     if review.plan is not None:
         found += plan_lines(review.plan)
     return found
@@ -64,10 +77,24 @@ def _clashes(clashes: Sequence[ClashView]) -> Iterable[TextLine]:
     yield ("", theme.PLAIN)
 
 
+def _problems(problems: Iterable[ProblemView]) -> Iterable[TextLine]:
+    """Each whole, its remedy too, on as many lines as it takes."""
+    for problem in problems:
+        for number, line in enumerate(wrap(f"{problem.what} {problem.do}", WIDTH)):
+            yield (f"{'    ' if number else '  '}{line}", theme.PLAIN)
+
+
 def plan_lines(plan: PlanView) -> list[TextLine]:
     """What applying would do, and how the configuration changes."""
     style = theme.BAD if plan.connections else _EFFECT[plan.effect]
-    found: list[TextLine] = [
+    found: list[TextLine] = []
+    if plan.lacking:
+        found += [("This machine cannot carry it", theme.BAD), *_problems(plan.lacking)]
+        found.append(("", theme.PLAIN))
+    if plan.hints:
+        found += [("Worth a second look", theme.WARNING), *_problems(plan.hints)]
+        found.append(("", theme.PLAIN))
+    found += [
         ("What applying does", theme.HEADING),
         *map(_change, plan.changes),
         (f"  {summary(plan)}", style),

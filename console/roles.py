@@ -18,7 +18,7 @@ NEEDED: Mapping[str, tuple[AccessRole, ...]] = {
     **dict.fromkeys(("halt", "drain", "online", "mark", "doctor"), _OPERATORS),
     **dict.fromkeys(("submit", "apply", "discard", "discard_all", "keep", "undo"), _SETUP),
     **dict.fromkeys(("keep_mine", "take_theirs"), _SETUP),
-    **dict.fromkeys(("new", "delete", "roll_back"), ()),
+    **dict.fromkeys(("new", "delete", "roll_back", "store", "store_new"), ()),
 }
 """Names of keys that change something, and who besides administrators may press them."""
 

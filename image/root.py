@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from image import mirrors, packages, recipe, roottar, sbom, stage, verify, wheels
 from image.manifest import Manifest, read
@@ -32,6 +33,9 @@ from services.errors import CommandFailed, Unable
 log = logging.getLogger(__name__)
 
 BUILD_S = 3600.0
+WAIT_S = 1200.0
+"""For another build in the same cache: from nothing, on a busy machine, it takes half of that."""
+LOOK_S = 0.5
 ROOM_MIB = 8 * 1024
 """Free space a build asks for: the packages, the tree, and it as an archive twice."""
 PROGRAMS = ("apt-get", "dpkg-deb", "mmdebstrap", "setpriv", "sudo", "unshare")
@@ -95,7 +99,7 @@ async def build(
     `fresh` builds although the result is there.
     """
     _look_ahead(cache, products)
-    with _workshop(cache) as work, _umask():
+    with workshop(cache) as work, _umask():
         inputs = await _gather(work, cache, repeat)
         kept = cache / f"root-{inputs.key}"
         reused = kept.is_dir() and not fresh
@@ -130,24 +134,38 @@ def _look_ahead(cache: Path, products: Path) -> None:
 
 
 @contextmanager
-def _workshop(cache: Path) -> Iterator[Path]:
+def workshop(cache: Path) -> Iterator[Path]:
     """A folder that is gone afterwards, whatever happens, and the only one below `cache`.
 
-    What a build that was killed has left is removed by the next one.
+    What a build that was killed has left is removed by the next one. One that is at work is
+    waited for: it may be making the very root that is wanted.
     """
     with (cache / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Unable(
-                f"Another build is at work in {cache}.",
-                do="Wait for it, or let XDG_CACHE_HOME name another folder.",
-            ) from error
+        _take_turn(lock, cache)
         _sweep(cache)
         try:
             yield Path(tempfile.mkdtemp(prefix=WORK, dir=cache))
         finally:
             _sweep(cache)
+
+
+def _take_turn(lock: TextIO, cache: Path) -> None:
+    """Hold the cache; raises `Unable` if somebody else keeps it for `WAIT_S`."""
+    give_up_at = time.monotonic() + WAIT_S
+    told = False
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > give_up_at:
+                raise Unable(
+                    f"Another build has been at work in {cache} for {WAIT_S / 60:.0f} minutes.",
+                    do="End it if it hangs, or let XDG_CACHE_HOME name another folder.",
+                ) from error
+        if not told:
+            log.info("another build is at work in %s; waiting for it", cache)
+            told = True
+        time.sleep(LOOK_S)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ needs nothing but this module and the socket. Routes are listed in `services.age
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -26,10 +27,11 @@ LATEST = 253_402_300_800
 
 class Wire(BaseModel):
     """Base of every message: immutable; unknown fields are ignored, so that a console one
-    version older still reads a newer agent.
+    version older still reads a newer agent. Built when it is first used: each start waits for
+    those of its first screen only.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class AccessRole(StrEnum):
@@ -82,6 +84,11 @@ class ServerStatus(Wire):
     since_s: int
     """Seconds since the last change of health."""
 
+    @property
+    def serves(self) -> bool:
+        """Whether new connections come to it and are answered."""
+        return self.state is ServerState.ONLINE and self.health is Health.UP and self.weight > 0
+
 
 class ServiceStatus(Wire):
     """One virtual service, live."""
@@ -104,6 +111,11 @@ class ServiceStatus(Wire):
     def layer(self) -> str:
         """The cluster's field it stands in, as in a draft's keys: `layer4`, `layer7`."""
         return "layer4" if self.kind.startswith("L4") else "layer7"
+
+    def abandoned_without(self, gone: Collection[int]) -> bool:
+        """Whether some server serves now, and none would without those of these ids."""
+        serving = {server.id for server in self.servers if server.serves}
+        return bool(serving) and serving <= set(gone)
 
 
 class InterfaceStatus(Wire):
@@ -237,6 +249,10 @@ class PlanView(Wire):
     confirm_advised: bool = False
     """It changes an address or a route that the person may be connected through: better to
     apply it with a deadline to confirm."""
+    lacking: tuple[ProblemView, ...] = ()
+    """What this machine lacks for it: applying would be refused."""
+    hints: tuple[ProblemView, ...] = ()
+    """What it brings that may be meant and mostly is a slip."""
 
     @property
     def effect(self) -> Effect:
@@ -354,6 +370,11 @@ class StoredKind(StrEnum):
     SECRET = "secret"  # noqa: S105  a word for one
     SCRIPT = "script"
 
+    @property
+    def field(self) -> str:
+        """The field of a check that names one."""
+        return "script" if self is StoredKind.SCRIPT else "password"
+
 
 class StoredFile(Wire):
     """One of them; of a secret nothing is told but its name."""
@@ -361,6 +382,10 @@ class StoredFile(Wire):
     name: str
     size: int = 0
     """Bytes of a script."""
+
+
+LARGEST_STORED = 64 << 10
+"""Bytes of a secret or a script that are taken."""
 
 
 class StoreRequest(Wire):

@@ -15,18 +15,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from services import able
 from services.drivers.checks import Checks
 from services.drivers.files import Files
 from services.drivers.haproxy import Haproxy
 from services.drivers.host import Host
 from services.drivers.ipvs import Ipvs
 from services.drivers.links import Links
-from services.drivers.nft import INSTALL, Nft
+from services.drivers.nft import Nft
 from services.drivers.sysctl import Sysctls
-from services.errors import ApplianceError, ApplyFailed, Refused, Unable
-from services.plan import Change, Seen, Wanted, plan
+from services.errors import ApplianceError, ApplyFailed, Unable
 from services.plan.changes import (
     AddAddress,
+    Change,
     DropAddress,
     DropGateway,
     EndStrays,
@@ -45,7 +46,8 @@ from services.plan.changes import (
 )
 from services.plan.ipvs import IpvsSeen, IpvsWanted
 from services.plan.ipvs_changes import IpvsChange
-from services.plan.state import AddressKey
+from services.plan.planner import plan
+from services.plan.state import AddressKey, Seen, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +122,7 @@ async def converge(
     """
     done: list[Change] = []
     seen = seen or await look(drivers, wanted, running=running)
-    require_able(wanted, seen)
+    able.require(able.lacks(wanted, seen))
     changes = plan(wanted, seen)
     for _ in range(ROUNDS):
         if not changes:
@@ -135,41 +137,6 @@ async def converge(
             do="Something else changes it at the same time; see the journal.",
         )
     return tuple(done)
-
-
-def require_able(wanted: Wanted, seen: Seen) -> None:
-    """Raise `Refused` if this machine lacks what is wanted of it: a plan would pass it over."""
-    if wanted.ipvs.table and seen.ipvs is None:
-        raise Refused(
-            "This machine's kernel has no IPVS, so it carries no layer 4 service.",
-            do="Load it (`modprobe ip_vs`), or try layer 4 in the virtual appliance (`make vm`).",
-        )
-    if wanted.rules and seen.rules is None:
-        raise Refused(
-            "This machine has no nftables, which services of several ports and NAT rules need.",
-            do=INSTALL,
-        )
-
-
-async def require_schedulers(drivers: Drivers, wanted: Wanted, seen: Seen) -> None:
-    """Raise `Refused` if the kernel lacks a scheduler that nothing uses yet.
-
-    Asked of a person's changes only: what runs is to be put right as far as it goes.
-    """
-    if seen.ipvs is None:
-        return
-    used = {entry.service.scheduler for entry in seen.ipvs.table.values()}
-    new = {
-        entry.service.scheduler: key
-        for key, entry in wanted.ipvs.table.items()
-        if entry.service.scheduler not in used
-    }
-    for scheduler in sorted(await drivers.ipvs.lacking(new)):
-        raise Refused(
-            f"This machine's kernel has no scheduler {scheduler}, which layer 4 service "
-            f"{new[scheduler]} asks for.",
-            do=f"Choose another one, or load its module (`modprobe ip_vs_{scheduler}`).",
-        )
 
 
 async def transact(
@@ -218,8 +185,8 @@ async def _prepared(
             raise error
     if not isinstance(seen, Seen):
         return None
-    require_able(new, seen)
-    await require_schedulers(drivers, new, seen)
+    able.require(able.lacks(new, seen))
+    able.require(await able.schedulers(drivers.ipvs, new, seen))
     return seen
 
 

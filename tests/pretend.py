@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from services.plan import Change, Seen, Wanted
 from services.plan.changes import (
     AddAddress,
+    Change,
     DropAddress,
     DropGateway,
     EndStrays,
@@ -38,7 +38,7 @@ from services.plan.ipvs_changes import (
     PutService,
     SetTimeouts,
 )
-from services.plan.state import ChecksSeen, ChecksWanted, HaproxySeen, LinksSeen
+from services.plan.state import ChecksSeen, ChecksWanted, HaproxySeen, LinksSeen, Seen, Wanted
 
 
 def settled(wanted: Wanted) -> Seen:

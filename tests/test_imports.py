@@ -150,7 +150,9 @@ def loaded_by(*modules: str) -> set[str]:
     [
         ("services.cli", {"textual", "fastapi", "starlette", "uvicorn", "pyroute2", "jinja2"}),
         ("services.client", {"textual", "fastapi", "starlette", "uvicorn", "pyroute2"}),
-        ("services.agent.__main__", {"textual", "console"}),
+        ("services.agent.__main__", {"textual", "console", "psutil"}),
+        # early at every start, and whatever needs the network waits for it
+        ("services.nicnames.__main__", {"asyncio", "pydantic", "services.plan.planner"}),
         (
             "console.__main__",
             {"fastapi", "starlette", "uvicorn", "pyroute2", "jinja2", "psutil", "typer"},

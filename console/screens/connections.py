@@ -21,7 +21,7 @@ from console.keymap import MOVES, bindings
 from console.screens.dialog import Ask
 from console.screens.report import Report
 from console.widgets import connection_table as table
-from console.widgets.field import TextField
+from console.widgets.filter_line import FilterLine
 from console.widgets.lines import Lines
 from console.widgets.row_list import RowList
 from console.wording import short
@@ -80,12 +80,11 @@ class ConnectionsScreen(Report):
             id="servers",
             empty=[Segment(NONE, theme.PLAIN)],
         )
-        yield TextField("Filter", name="filter", label_width=8)
+        yield FilterLine()
         yield Lines(id="totals", classes="line")
 
     def begin(self) -> None:
         super().begin()
-        self.query_one(TextField).add_class("hidden")
         self._show_found()
         self.set_focus(self.lines)
 
@@ -198,22 +197,17 @@ class ConnectionsScreen(Report):
         self.set_focus(self.servers if self._by_server else self.lines)
 
     def action_filter(self) -> None:
-        field = self.query_one(TextField)
-        field.remove_class("hidden")
-        self.set_focus(field)
+        self.query_one(FilterLine).ask()
 
     def action_back(self) -> None:
-        field = self.query_one(TextField)
-        if field.has_class("hidden"):
+        if not self.query_one(FilterLine).put_away():
             super().action_back()
             return
-        field.set_text("")
-        field.add_class("hidden")
         self._filter("")
 
-    @on(TextField.Submitted)
+    @on(FilterLine.Submitted)
     def _typed(self) -> None:
-        self._filter(self.query_one(TextField).value)
+        self._filter(self.query_one(FilterLine).value)
 
     def _filter(self, text: str) -> None:
         self.set_focus(self.servers if self._by_server else self.lines)
@@ -246,7 +240,7 @@ class ConnectionsScreen(Report):
     def _filter_server(self, server: ServerConnections) -> None:
         """Show one server's connections."""
         self._by_server = False
-        field = self.query_one(TextField)
+        field = self.query_one(FilterLine)
         name = server.server or server.rip
         text = f"service={server.service} server={name}" if server.service else f"server={name}"
         field.set_text(text)

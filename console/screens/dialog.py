@@ -152,11 +152,23 @@ class Choice:
 
 
 class Pick(Dialog[str]):
-    """A short menu; the answer is the picked line's id, None after Esc."""
+    """A short menu; the answer is the picked line's id, None after Esc.
 
-    def __init__(self, title: str, choices: Sequence[Choice], words: Sequence[str] = ()) -> None:
+    The cursor begins on the line of the id `default`, on the first one without.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        choices: Sequence[Choice],
+        words: Sequence[str] = (),
+        *,
+        default: str = "",
+    ) -> None:
         super().__init__(title, words)
         self._choices = tuple(choices)
+        ids = [choice.id for choice in self._choices]
+        self._begin_at = ids.index(default) if default else 0
 
     def compose_body(self) -> Iterable[Widget]:
         choices = RowList[Choice](_paint_choice, key=lambda choice: choice.id, id="choices")
@@ -166,6 +178,7 @@ class Pick(Dialog[str]):
     def begin(self) -> None:
         choices = self.query_one("#choices", RowList)
         choices.show(self._choices)
+        choices.move_to(self._begin_at, tell=False)
         self.set_focus(choices)
 
     def on_key(self, event: Key) -> None:

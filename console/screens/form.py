@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -83,8 +83,8 @@ class _Fields(VerticalScroll, can_focus=False, inherit_bindings=False):
 class Form(Frame):
     """One object; subclasses say which and give hints."""
 
-    FOOTER = ("help", "submit", "next_field", "previous_field", "back")
-    KEYS = ("submit", "next_field", "previous_field", "back")
+    FOOTER: ClassVar[tuple[str, ...]] = ("help", "submit", "next_field", "previous_field", "back")
+    KEYS: ClassVar[tuple[str, ...]] = ("submit", "next_field", "previous_field", "back")
     BINDINGS = [  # noqa: RUF012 - as Textual declares it
         *bindings("submit", "next_field", "previous_field", ahead=True),
         *bindings("back"),

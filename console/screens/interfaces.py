@@ -10,15 +10,13 @@ from textual import on
 from textual.widget import Widget
 
 from console import theme
-from console.glyphs import fit
 from console.keymap import MOVES, bindings
 from console.picture import Picture
 from console.screens.frame import Frame
 from console.screens.interface_form import InterfaceForm
+from console.widgets.card_list import HEADING, CardList
 from console.widgets.lines import Lines
 from console.widgets.row_list import RowList
-from console.wording import link
-from services.api import InterfaceStatus
 
 
 class InterfacesScreen(Frame):
@@ -32,23 +30,17 @@ class InterfacesScreen(Frame):
     LIVE = True
 
     def compose_body(self) -> Iterable[Widget]:
-        heading = f" {'Card':<6} {'Link':<14} {'Hardware address':<18} Addresses"
-        yield Lines([(Segment(heading, theme.HEADING),)], classes="line")
-        yield RowList[InterfaceStatus](
-            _paint,
-            key=lambda card: card.name,
-            id="cards",
-            empty=[Segment(" No network card is known.", theme.PLAIN)],
-        )
+        yield Lines([(Segment(HEADING, theme.HEADING),)], classes="line")
+        yield CardList(empty=Segment(" No network card is known.", theme.PLAIN))
 
     def begin(self) -> None:
         super().begin()
         self.set_focus(self.cards)
 
     @property
-    def cards(self) -> RowList[InterfaceStatus]:
+    def cards(self) -> CardList:
         """The cards."""
-        return self.query_one("#cards", RowList)
+        return self.query_one(CardList)
 
     def show_body(self, picture: Picture) -> None:
         if picture.status is not None:
@@ -61,11 +53,3 @@ class InterfacesScreen(Frame):
     @on(RowList.Chosen)
     def _chosen(self) -> None:
         self.action_edit()
-
-
-def _paint(card: InterfaceStatus, width: int, chosen: bool) -> list[Segment]:
-    extra = f"  not saved: {', '.join(card.not_saved)}" if card.not_saved else ""
-    addresses = (", ".join(card.addresses) or "no address") + extra
-    text = f" {card.name:<6} {link(card):<14} {card.mac:<18} {addresses}"
-    style = theme.CURSOR if chosen else theme.PLAIN if card.carrier else theme.FAINT
-    return [Segment(fit(text, width), style)]

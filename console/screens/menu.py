@@ -148,6 +148,7 @@ def main_menu() -> Menu:
                 Item("Synchronise with peer", "Copies the cluster half to the other unit."),
                 Item("Updates", "A new version in the idle slot."),
                 Item("Factory defaults", "Begins anew; the address resets too."),
+                Item("Secrets and scripts", "what health checks need", _open_stored),
             ),
             _sub(
                 "View Configuration",
@@ -233,6 +234,13 @@ def _open_nat(app: ConsoleApp) -> None:
 def _home_with_hint(app: ConsoleApp) -> None:
     app.go_home()
     app.say("n makes a service or a server, e edits, x deletes, F7 reviews.", bad=False)
+
+
+def _open_stored(app: ConsoleApp) -> None:
+    from console.screens.stored import StoredScreen
+
+    if app.may():
+        app.push_screen(StoredScreen())
 
 
 def _open_revisions(app: ConsoleApp) -> None:

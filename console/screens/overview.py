@@ -12,21 +12,25 @@ from textual import on
 from textual.widget import Widget
 
 from console import rows, theme, wording
+from console.glyphs import wrap
 from console.keymap import MOVES, bindings
 from console.picture import Picture
 from console.rows import Draft, Row, View
 from console.screens.frame import Frame
 from console.widgets import bars, service_table
-from console.widgets.field import TextField
+from console.widgets.filter_line import FilterLine
 from console.widgets.lines import Lines
 from console.widgets.row_list import RowList
-from services.api import Status
+from services.api import NodeStatus, Status
 from services.model import ServerState
 
 VERBS = (
     *("new", "edit", "delete", "halt", "drain", "online", "mark", "fold", "unfold"),
     *("filter", "sort", "sort_reverse", "logs", "refresh", "pause", "slower", "faster"),
 )
+
+ALARM_LINES = 3
+"""What there is no room for stands in the main menu's About."""
 
 NO_SERVICE = " No virtual service to show: n makes one."
 NO_MATCH = " Nothing has these words: Esc takes the filter away."
@@ -53,23 +57,23 @@ class Overview(Frame):
 
     def compose_body(self) -> Iterable[Widget]:
         yield Lines(id="gauges", classes="line")
+        yield Lines(id="alarms")
         yield Lines(id="heading", classes="line")
         yield RowList[Row](
             self._paint,
             key=lambda row: row.key,
             id="rows",
         )
-        yield TextField("Filter", name="filter", label_width=8)
+        yield FilterLine()
         yield Lines(id="totals", classes="line")
 
     def begin(self) -> None:
         super().begin()
-        self.query_one(TextField).add_class("hidden")
         self.set_focus(self.table)
 
     def resumed(self) -> None:
         # after a log-out the filter is gone
-        self.query_one(TextField).set_text(self.view.words)
+        self.query_one(FilterLine).set_text(self.view.words)
         super().resumed()
 
     @property
@@ -103,6 +107,7 @@ class Overview(Frame):
         if picture.status is None:
             return
         self.query_one("#gauges", Lines).show([bars.gauges(picture.status.node, self.cells_wide)])
+        self.query_one("#alarms", Lines).show(alarms(picture.status.node, self.cells_wide))
         heading = service_table.heading(self.cells_wide - 1, self.view)
         self.query_one("#heading", Lines).show([heading])
         self._show_rows()
@@ -170,23 +175,19 @@ class Overview(Frame):
         self.say("Sorted the other way round." if self.view.reverse else "Sorted as before.")
 
     def action_filter(self) -> None:
-        field = self.query_one(TextField)
-        field.remove_class("hidden")
-        self.set_focus(field)
+        self.query_one(FilterLine).ask()
 
-    @on(TextField.Changed)
+    @on(FilterLine.Changed)
     def _filtered(self) -> None:
-        self.see(replace(self.view, words=self.query_one(TextField).value))
+        self.see(replace(self.view, words=self.query_one(FilterLine).value))
 
-    @on(TextField.Submitted)
+    @on(FilterLine.Submitted)
     def _typed(self) -> None:
         self.set_focus(self.table)
 
     def action_back(self) -> None:
         """Nothing is before home: Esc takes the filter and the marks away."""
-        field = self.query_one(TextField)
-        field.set_text("")
-        field.add_class("hidden")
+        self.query_one(FilterLine).put_away()
         self.set_focus(self.table)
         self.see(replace(self.view, words="", marked=frozenset()))
         self.show(self.picture)
@@ -256,3 +257,9 @@ class Overview(Frame):
 
         if (row := self.table.current) is not None:
             self.app.push_screen(JournalScreen(row.label))
+
+
+def alarms(node: NodeStatus, width: int) -> list[list[Segment]]:
+    """What the administrator must know of the unit itself; no line if there is nothing."""
+    told = [line for text in node.notices for line in wrap(f"! {text}", max(20, width - 2))]
+    return [[Segment(f" {line}", theme.WARNING)] for line in told[:ALARM_LINES]]

@@ -211,6 +211,9 @@ class PendingScreen(Frame):
             )
         elif found.plan is None:
             self.say("Correct the problems first; Enter opens the form.", theme.BAD)
+        elif found.plan.lacking:
+            lacking = found.plan.lacking[0]
+            self.say(f"{lacking.what} {lacking.do}", theme.BAD)
         else:
             wish = await app.push_screen_wait(ApplyDialog(found.plan, len(draft.edits)))
             if wish is None:

@@ -82,10 +82,11 @@ async def power(app: ConsoleApp) -> None:
     choices = [
         Choice("restart", "r", "Restart"),
         Choice("shut_down", "s", "Shut down and switch off"),
-        Choice("no", "n", "Neither"),
+        Choice("cancel", "c", "Cancel"),
     ]
-    picked = await app.push_screen_wait(Pick("Power", choices, consequences(app.picture.status)))
-    if picked in (None, "no"):
+    words = consequences(app.picture.status)
+    picked = await app.push_screen_wait(Pick("Power", choices, words, default="cancel"))
+    if picked in (None, "cancel"):
         return
     action = PowerAction(picked)
     why = await app.push_screen_wait(Reason(action))
@@ -93,5 +94,5 @@ async def power(app: ConsoleApp) -> None:
         app.say("The machine runs on.", bad=False)
         return
     await app.appliance.power(PowerRequest(action=action, why=why))
-    words = "restarts" if action is PowerAction.RESTART else "shuts down"
-    app.say(f"The machine {words} now.", bad=False)
+    does = "restarts" if action is PowerAction.RESTART else "shuts down"
+    app.say(f"The machine {does} now.", bad=False)

@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from console import fields, objects, theme
+from console import fields, objects, stored, theme
+from console.fields import FieldSpec
+from console.keymap import bindings
 from console.screens.form import Form, Subject, subject
 from console.screens.overview import Overview
+from console.screens.store_form import StoreForm
+from console.widgets.field import ChoiceField, Field
+from services.api import StoredKind
+from services.check.hints import far
 from services.model import CheckProtocol, CheckType, Feedback, Forwarding, Layer4Check
 from services.model.checks import uses
 from services.model.layer4 import HASHING, Protocol, Tunnel, TunnelChecksum
@@ -39,7 +46,7 @@ class ServiceForm(Form):
 
         async def go() -> None:
             about = await subject(app, objects.service_key(fresh_id(), cls.LAYER))
-            app.push_screen(cls(about, f"{cls.NAME} - New virtual service"))
+            await cls._show(app, about, f"{cls.NAME} - New virtual service")
 
         app.open(go, "opening the form")
 
@@ -51,9 +58,13 @@ class ServiceForm(Form):
 
         async def go() -> None:
             about = await subject(app, objects.service_key(service, cls.LAYER))
-            app.push_screen(cls(about, f"{cls.NAME} - Virtual service {about.label}"))
+            await cls._show(app, about, f"{cls.NAME} - Virtual service {about.label}")
 
         app.open(go, "opening the form")
+
+    @classmethod
+    async def _show(cls, app: ConsoleApp, about: Subject, title: str) -> None:
+        app.push_screen(cls(about, title))
 
     def updated(self, label: str) -> None:
         super().updated(label)
@@ -63,9 +74,19 @@ class ServiceForm(Form):
             home.say(f"{label} is among the pending changes. n adds its servers.", theme.GOOD)
 
     def hints(self) -> list[str]:
+        if found := self._far():
+            return found
         if self.subject.before is None:
             return ["Real servers come next: n on the service's row, once this is updated."]
         return []
+
+    def _far(self) -> list[str]:
+        """That a VIP as typed lies in no network of the unit, while the person types it."""
+        local = self.subject.document.local
+        typed = map(fields.address_in, self.value_of("addresses").split(","))
+        away = [str(vip) for vip in typed if vip is not None and far(vip, local)]
+        words = "in no network of this unit's interfaces; a router must send it here."
+        return [f"{', '.join(away)}: {words}"] if away else []
 
 
 class Layer4ServiceForm(ServiceForm):
@@ -79,6 +100,50 @@ class Layer4ServiceForm(ServiceForm):
     )
     LAYER = "layer4"
     NAME = "Layer 4"
+    FOOTER = ("help", "submit", "next_field", "previous_field", "store_new", "back")
+    KEYS = ("submit", "next_field", "previous_field", "store_new", "back")
+    BINDINGS = bindings("store_new")
+
+    def __init__(self, about: Subject, title: str, files: stored.Files) -> None:
+        """`files`: what is stored, for the fields that name such a file."""
+        super().__init__(about, title)
+        self._files = files
+
+    @classmethod
+    async def _show(cls, app: ConsoleApp, about: Subject, title: str) -> None:
+        files = {kind: await app.appliance.stored(kind) for kind in StoredKind}
+        app.push_screen(cls(about, title, files))
+
+    def _field(self, spec: FieldSpec) -> Field:
+        kind = _STORED.get(spec.name)
+        if kind is None:
+            return super()._field(spec)
+        name = str(spec.shown(fields.value_at(self.subject.values, spec.path)))
+        options = stored.options(self._files[kind], name)
+        return ChoiceField(spec.title, name, options=options, name=spec.name, hint=spec.hint)
+
+    def action_store_new(self) -> None:
+        kind = self._stored_kind
+        if kind is None:
+            self.say("Go to the field Password or Script of the check first.", theme.WARNING)
+            return
+
+        def then(name: str) -> None:
+            self.console_app.ask(partial(self._choose, kind, name), "reading what is stored")
+
+        StoreForm.open(self.console_app, kind, then=then)
+
+    async def _choose(self, kind: StoredKind, name: str) -> None:
+        """What was just stored is what the field names from now on."""
+        files = await self.console_app.appliance.stored(kind)
+        for field in self.query(ChoiceField):
+            if _STORED.get(field.name or "") is kind:
+                field.offer(stored.options(files, name), name)
+
+    @property
+    def _stored_kind(self) -> StoredKind | None:
+        """What the focused field names; None: no stored file."""
+        return _STORED.get((self.focused and self.focused.name) or "")
 
     def idle(self) -> set[str]:
         check = Layer4Check.model_construct(
@@ -102,9 +167,16 @@ class Layer4ServiceForm(ServiceForm):
         return {name} if self.value_of(name) == off else set()
 
     def hints(self) -> list[str]:
+        if (kind := self._stored_kind) is not None:
+            return [f"F4 stores a new {kind.value}. All of them: {stored.WHERE}."]
+        if found := self._far():
+            return found
         method = self.value_of("forwarding")
         return [*super().hints(), *filter(None, [_METHODS.get(method, "")])]
 
+
+_STORED = {f"check.{kind.field}": kind for kind in StoredKind}
+"""Fields that name a stored file."""
 
 _METHODS = {
     "dr": "DR: each real server needs the VIP on its loopback and must not answer ARP for it.",

@@ -176,7 +176,7 @@ def _next(status: Status) -> _Words:
         return []
     if "loadbalancer" in node.factory:
         return [_fact("Next", "Log in as loadbalancer, here; later also by SSH.")]
-    return [_fact("Next", "Log in, 3 Cluster Configuration, New layer 7 virtual service.")]
+    return [_fact("Next", "Log in; 3 Cluster Configuration makes a virtual service.")]
 
 
 def _hosts(node: NodeStatus) -> list[str]:

@@ -15,7 +15,7 @@ from console import theme
 from console.glyphs import fit
 from console.keymap import MOVES, bindings
 from console.screens.frame import Frame
-from console.widgets.field import TextField
+from console.widgets.filter_line import FilterLine
 from console.widgets.row_list import RowList
 
 TextLine = tuple[str, Style]
@@ -41,11 +41,10 @@ class TextScreen(Frame):
             id="lines",
             empty=[Segment(" Nothing to show.", theme.FAINT)],
         )
-        yield TextField("Filter", name="filter", label_width=8)
+        yield FilterLine()
 
     def begin(self) -> None:
         super().begin()
-        self.query_one(TextField).add_class("hidden")
         self.set_lines(self._all)
         self.set_focus(self.text)
 
@@ -70,25 +69,20 @@ class TextScreen(Frame):
             self.text.show(shown)
 
     def action_filter(self) -> None:
-        field = self.query_one(TextField)
-        field.remove_class("hidden")
-        self.set_focus(field)
+        self.query_one(FilterLine).ask()
 
     def action_back(self) -> None:
-        field = self.query_one(TextField)
-        if field.has_class("hidden"):
+        if not self.query_one(FilterLine).put_away():
             super().action_back()
             return
-        field.set_text("")
-        field.add_class("hidden")
         self.set_focus(self.text)
 
-    @on(TextField.Changed)
+    @on(FilterLine.Changed)
     def _filtered(self) -> None:
-        self._words = self.query_one(TextField).value
+        self._words = self.query_one(FilterLine).value
         self.set_lines(self._all)
 
-    @on(TextField.Submitted)
+    @on(FilterLine.Submitted)
     def _typed(self) -> None:
         self.set_focus(self.text)
 

@@ -17,16 +17,16 @@ from textual import on
 from textual.widget import Widget
 
 from console import theme
-from console.glyphs import fit, wrap
+from console.glyphs import wrap
 from console.keymap import MOVES, bindings
 from console.picture import Picture
 from console.screens.apply_dialogs import roll_back
 from console.screens.dialog import Ask
 from console.screens.frame import Frame
+from console.widgets.card_list import HEADING, CardList
 from console.widgets.lines import Lines
 from console.widgets.row_list import RowList
 from console.wizard import STEPS, Wizard
-from console.wording import link
 from services.api import AccessRole, InterfaceStatus
 
 if TYPE_CHECKING:
@@ -152,13 +152,9 @@ class WizardCards(WizardStep):
         app.push_screen(WizardCards())
 
     def compose_step(self) -> Iterable[Widget]:
-        heading = f" {'Card':<6} {'Link':<14} {'Hardware address':<18} Addresses"
-        yield Lines([(Segment(heading, theme.HEADING),)], classes="line")
-        yield RowList[InterfaceStatus](
-            _paint,
-            key=lambda card: card.name,
-            id="cards",
-            empty=[Segment(" The machine has no network card that it knows.", theme.WARNING)],
+        yield Lines([(Segment(HEADING, theme.HEADING),)], classes="line")
+        yield CardList(
+            empty=Segment(" The machine has no network card that it knows.", theme.WARNING)
         )
 
     def footer(self) -> tuple[str, ...]:
@@ -174,9 +170,9 @@ class WizardCards(WizardStep):
         self.set_focus(self.cards)
 
     @property
-    def cards(self) -> RowList[InterfaceStatus]:
+    def cards(self) -> CardList:
         """The cards."""
-        return self.query_one("#cards", RowList)
+        return self.query_one(CardList)
 
     def show_body(self, picture: Picture) -> None:
         super().show_body(picture)
@@ -237,10 +233,3 @@ class WizardCards(WizardStep):
         words = "Rolled back: the settings before are back." if applied else "It is over already."
         self.say(words, theme.GOOD)
         self.console_app.watching.now()
-
-
-def _paint(card: InterfaceStatus, width: int, chosen: bool) -> list[Segment]:
-    addresses = ", ".join((*card.addresses, *card.not_saved)) or "no address"
-    text = f" {card.name:<6} {link(card):<14} {card.mac:<18} {addresses}"
-    style = theme.CURSOR if chosen else theme.PLAIN if card.carrier else theme.FAINT
-    return [Segment(fit(text, width), style)]

@@ -279,7 +279,10 @@ def summary(wizard: Wizard, node: NodeStatus | None, *, setup: bool) -> Iterable
     yield ("Next", theme.HEADING)
     if setup:
         yield ("  F10 logs out. Then log in as loadbalancer, here or by SSH:", theme.PLAIN)
-    yield ("  3 Cluster Configuration, 2 New layer 7 virtual service, its servers.", theme.PLAIN)
+    yield (
+        "  3 Cluster Configuration, 2 New layer 7 or 3 New layer 4 virtual service.",
+        theme.PLAIN,
+    )
     yield ("  2 Local Configuration, 2 Network interfaces for the other cards.", theme.PLAIN)
 
 

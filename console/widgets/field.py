@@ -144,9 +144,13 @@ class TextField(Field):
     def check_consume_key(self, key: str, character: str | None) -> bool:
         return character is not None and character.isprintable()
 
+    def drawn(self, text: str) -> str:
+        """The text as it is shown, sign for sign."""
+        return cells(text)
+
     def body(self, width: int) -> list[Segment]:
         first, last = self._edit.window(width)
-        text = cells(self._edit.text[first:last]).ljust(width)
+        text = self.drawn(self._edit.text[first:last]).ljust(width)
         if not self.has_focus:
             return [Segment(text, theme.FIELD_BAD if self.errors else theme.FIELD)]
         at = self._edit.at - first
@@ -219,6 +223,23 @@ class TextField(Field):
             self.refresh()
 
 
+class SecretField(TextField):
+    """A line of text that nobody reads over a shoulder: dots, as many as it has signs."""
+
+    def drawn(self, text: str) -> str:
+        return "•" * len(text)
+
+    def on_paste(self, event: Paste) -> None:
+        # Textual has each class in turn handle an event; the other would add commas
+        event.prevent_default()
+        event.stop()
+        first, *rest = event.text.rstrip("\r\n").splitlines() or [""]
+        if rest:
+            self.refuse(["These are several lines; a secret has one, so nothing was put in here."])
+        else:
+            self._insert(first)
+
+
 class ToggleField(Field):
     """`[x]` or `[ ]`."""
 
@@ -261,8 +282,17 @@ class ChoiceField(Field):
         """`options` are pairs of value and words."""
         super().__init__(title, name=name, hint=hint)
         self._options = tuple(options)
+        self._index = self._place_of(value)
+
+    def offer(self, options: Sequence[tuple[str, str]], value: str) -> None:
+        """Offer these from now on, with `value` chosen."""
+        self._options = tuple(options)
+        self._index = self._place_of(value)
+        self.changed()
+
+    def _place_of(self, value: str) -> int:
         values = [option for option, _ in self._options]
-        self._index = values.index(value) if value in values else 0
+        return values.index(value) if value in values else 0
 
     @property
     def value(self) -> str:

@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,6 +66,11 @@ SWITCH_S = 0.0005
 """How long a thread may keep the loop waiting; Python's own 5 ms is half a look."""
 
 
+AFTER_S = 100.0
+"""More than systemd gives ballast-names.service."""
+LOOK_S = 0.05
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where the agent keeps its things and who runs the daemons."""
@@ -73,6 +79,8 @@ class Settings:
     run: Path
     etc: Path
     units: str
+    after: Path | None = None
+    """Nothing is looked at or changed before this file is there, see `_await_file`."""
 
     @property
     def socket(self) -> Path:
@@ -177,9 +185,10 @@ async def serve(
     )
     listening = _listen(settings.socket)
     _calm_collector()
+    await _await_file(settings.after)
     with suppress(ApplianceError):
         # what the checks know already, before anybody writes a weight
-        await book.look()
+        await book.look(start=False)
     tasks = [asyncio.create_task(keep(appliance)), asyncio.create_task(book.keep())]
     log.info("serving on %s, revision %d", settings.socket, appliance.running.revision)
     notify.ready(f"Revision {appliance.running.revision}")
@@ -196,15 +205,31 @@ async def serve(
         os.close(held)
 
 
+async def _await_file(after: Path | None) -> None:
+    """Wait until the file is there; after `AFTER_S` go on without it.
+
+    Loading takes the agent most of its start. So the service manager starts it beside what must
+    come first, the naming of the cards, which leaves this file when it has ended.
+    """
+    give_up_at = time.monotonic() + AFTER_S
+    while after is not None and not after.exists():
+        if time.monotonic() > give_up_at:
+            log.warning("%s has not appeared; going on without it", after)
+            return
+        await asyncio.sleep(LOOK_S)
+
+
 def _calm_collector() -> None:
     """Keep Python's garbage collector out of the way of an apply.
 
     What has been loaded stays for good, so nobody need look at it again: 50 ms each time. A
-    document is thousands of objects that live, so looking after every 700 finds nothing.
+    document is thousands of objects that live, so looking after every 700 finds nothing. On an
+    appliance it has not worked at all until now.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
+    gc.enable()
     sys.setswitchinterval(SWITCH_S)
 
 
@@ -258,8 +283,9 @@ def _settings(argv: list[str]) -> Settings:
     parser.add_argument("--run", type=Path, default=Path("/run/ballast"))
     parser.add_argument("--etc", type=Path, default=Path("/etc"))
     parser.add_argument("--units", choices=("systemd", "child"), default="systemd")
+    parser.add_argument("--after", type=Path, help="begin when this file is there")
     found = parser.parse_args(argv)
-    return Settings(found.state, found.run, found.etc, found.units)
+    return Settings(found.state, found.run, found.etc, found.units, found.after)
 
 
 def main() -> None:

@@ -11,20 +11,21 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 
+from services import able
 from services import draft as drafting
 from services.agent.drafts import Draft, Drafts
 from services.agent.first_look import FirstLook
 from services.agent.journal import Journal
 from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
-from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, StoredKind
+from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, ProblemView, StoredKind
 from services.apply import Drivers, converge, look, transact
-from services.check import check
+from services.check import brought, check
 from services.difference import difference, file_difference
 from services.errors import (
     ApplianceError,
@@ -38,11 +39,11 @@ from services.errors import (
 from services.health.shares import FULL, Shares
 from services.identity import with_ids
 from services.model import Document, RealServer, ServerState, real_servers, server_names
-from services.plan import Change, Wanted, plan
-from services.plan.changes import AddAddress, DropAddress, DropGateway, SetGateway
+from services.plan.changes import AddAddress, Change, DropAddress, DropGateway, SetGateway
 from services.plan.ipvs import IpvsSeen, IpvsWanted
 from services.plan.ipvs_planner import plan_ipvs
-from services.plan.state import ServerKey, ServerKnobs
+from services.plan.planner import plan
+from services.plan.state import Seen, ServerKey, ServerKnobs, Wanted
 from services.plan.words import sentence
 from services.render import Place
 from services.render.haproxy import knobs_of
@@ -117,7 +118,13 @@ class Appliance:
         new = self._made(document, self.running.revision).wanted
         seen = await look(self._drivers, new, running=self.running.wanted)
         changes = plan(new, seen)
+        lacking = [
+            *able.lacks(new, seen),
+            *await able.schedulers(self._drivers.ipvs, new, seen),
+        ]
         return PlanView(
+            lacking=_views(lacking),
+            hints=_views(brought(document, self.running.document)),
             changes=self._told(changes, document),
             confirm_advised=moves_addresses(changes),
             diff=difference(self.running.document, document),
@@ -335,7 +342,15 @@ class Appliance:
             seen = await look(self._drivers, running.wanted, layer4=self._first_look.seen)
         except ApplianceError:
             return False
+        self._tell_of_layer4(seen)
         return not plan(running.wanted, seen) and self.running is running
+
+    def _tell_of_layer4(self, seen: Seen) -> None:
+        """Say what this machine lacks before somebody has typed a service in for nothing."""
+        if seen.ipvs is None:
+            self.notices["layer4"] = f"{able.NO_IPVS.what} {able.NO_IPVS.do}"
+        else:
+            self.notices.pop("layer4", None)
 
     async def _stage(self, document: Document, *, who: str, why: str) -> Staged:
         return await asyncio.to_thread(
@@ -455,6 +470,10 @@ def _layer7_knobs(document: Document, keys: Collection[ServerKey]) -> dict[Serve
     servers = real_servers(document)
     chosen = ((key, servers[key]) for key in keys)
     return {key: knobs_of(found) for key, found in chosen if isinstance(found, RealServer)}
+
+
+def _views(problems: Iterable[Problem]) -> tuple[ProblemView, ...]:
+    return tuple(ProblemView(path=found.path, what=found.what, do=found.do) for found in problems)
 
 
 def moves_addresses(changes: Sequence[Change]) -> bool:

@@ -42,7 +42,8 @@ class FirstLook:
             self._cheap += 1
             return IpvsSeen(wanted.table, wanted.timeouts or Timeouts())
         seen = await self._ipvs.seen()
-        self._cheap, self._whole_yet = 0, True
+        # what may not be asked shows an empty file, which would pass for an empty table
+        self._cheap, self._whole_yet = 0, seen is not None
         return seen
 
     @property

@@ -11,9 +11,7 @@ import asyncio
 import grp
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-
-import psutil
+from dataclasses import replace
 
 from services.agent.appliance import Appliance
 from services.agent.health import HealthBook
@@ -22,12 +20,13 @@ from services.api_reports import Layer4Report
 from services.apply import Drivers
 from services.drivers.ethtool import CardFacts
 from services.drivers.ipvs import Statistics
+from services.drivers.machine import machine, uptime_s
 from services.drivers.sample import Sample
 from services.errors import ApplianceError, Unable
-from services.layer4_flows import layer4_report
 from services.plan.ipvs import IpvsWanted, ServiceKey
 from services.plan.state import LinksSeen
-from services.status import services_status
+from services.reports.flows import layer4_report
+from services.reports.status import services_status
 
 FACTORY_GROUP = "ballast-factory"
 """sshd refuses its members; an account leaves it when its password is changed."""
@@ -38,17 +37,6 @@ FRESH_S = 0.9
 SHARE = 0.1
 """Counting what layer 4 carries takes at most this share of the time: the kernel is asked for
 each service by itself, which takes 2 s for 1,000 in an emulated machine."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The machine's own figures from one moment."""
-
-    at: float
-    cpu_pct: float
-    memory_pct: float
-    bytes_in: int
-    bytes_out: int
 
 
 class Observer:
@@ -141,9 +129,9 @@ class Observer:
             link="no peer",
             version=self._version,
             revision=running.revision,
-            cpu_pct=self._machine_now.cpu_pct,
+            cpu_pct=self._machine_now.cpu_pct(self._machine_before),
             memory_pct=self._machine_now.memory_pct,
-            uptime_s=max(0, int(time.time() - psutil.boot_time())),
+            uptime_s=uptime_s(),
             connections=sum(service.connections for service in services),
             bytes_in_per_s=_rate(self._machine_now.bytes_in, self._machine_before.bytes_in, spent),
             bytes_out_per_s=_rate(
@@ -171,19 +159,6 @@ class Observer:
             )
             for name, device in sorted(self._links.devices.items())
         )
-
-
-def machine() -> Machine:
-    """Read the machine's figures; CPU is since the call before."""
-    cards = psutil.net_io_counters(pernic=True)
-    wired = [counters for name, counters in cards.items() if name != "lo"]
-    return Machine(
-        at=time.monotonic(),
-        cpu_pct=psutil.cpu_percent(interval=None),
-        memory_pct=psutil.virtual_memory().percent,
-        bytes_in=sum(counters.bytes_recv for counters in wired),
-        bytes_out=sum(counters.bytes_sent for counters in wired),
-    )
 
 
 def _rate(now: int, before: int, spent: float) -> float:

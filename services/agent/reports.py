@@ -8,10 +8,10 @@ import time
 from services.api_reports import DEEPEST, ConnectionQuery, Connections
 from services.drivers.ipvs_conn import ConnectionTable
 from services.errors import NotFound, Refused
-from services.layer4_connections import digest
-from services.layer4_names import Names
 from services.model import Document
 from services.model.base import shown
+from services.reports.connections import digest
+from services.reports.names import Names
 
 
 async def current_connections(

@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """The socket's routes: who may ask what, and nothing else.
 
-Bodies are read and judged by our own models, so that a wrong field is answered with its
-path and remedy like everywhere else. Answers go out as the model's own JSON, because
-validating a thousand services a second time would double the cost of a look.
+How requests are read and answers written is `services.agent.answers`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from starlette.requests import ClientDisconnect
+from pydantic import TypeAdapter
 
+from services.agent.answers import (
+    answer_errors,
+    as_json,
+    body,
+    clash_views,
+    judged,
+    problem_views,
+    raw,
+)
 from services.agent.appliance import Appliance
 from services.agent.doctor import Doctor
 from services.agent.drafts import Draft, Drafts, draft_key
@@ -34,15 +38,12 @@ from services.api import (
     AccessRole,
     AddressProbe,
     ApplyRequest,
-    ClashView,
     DraftApply,
     DraftView,
     Edit,
-    ErrorView,
     KnobRequest,
     PowerAction,
     PowerRequest,
-    ProblemView,
     ReviewView,
     Revision,
     RevisionInfo,
@@ -56,27 +57,12 @@ from services.api_reports import ConnectionQuery
 from services.drivers.ipvs_conn import ConnectionTable
 from services.drivers.links import Links
 from services.drivers.power import Power
-from services.errors import (
-    ApplianceError,
-    Clash,
-    ConfigInvalid,
-    EditConflict,
-    NotFound,
-    Problem,
-    Refused,
-)
-from services.model import problems_from
+from services.errors import Refused
 from services.model.base import shown
 from services.store import RevisionRecord, Store
 
-BODY_LIMIT = 32 * 2**20
-"""Largest request in bytes: twice the largest document."""
-
 EDIT_LIMIT = 256 * 2**10
 """Largest edit in bytes: one object as it was and as it is to be, a tenth of this at most."""
-
-BODY_S = 30
-"""Seconds in which a request's body has to arrive; it comes from the same machine."""
 
 LONGEST_REASON = 200
 
@@ -89,7 +75,6 @@ REPORTS = (AccessRole.OPERATOR, AccessRole.VIEWER)
 SWITCH = (AccessRole.OPERATOR,)
 LOCAL = (AccessRole.SETUP,)
 
-_Body = TypeVar("_Body", bound=BaseModel)
 _INFOS: TypeAdapter[tuple[RevisionInfo, ...]] = TypeAdapter(tuple[RevisionInfo, ...])
 _STORED: TypeAdapter[tuple[StoredFile, ...]] = TypeAdapter(tuple[StoredFile, ...])
 _ENTRIES: TypeAdapter[list[object]] = TypeAdapter(list[object])
@@ -138,19 +123,15 @@ class Parts:
             base=draft.base,
             edits=tuple(draft.edits.values()),
             document=merged.document,
-            problems=_problems(merged.problems),
-            clashes=_clashes(merged.clashes),
+            problems=problem_views(merged.problems),
+            clashes=clash_views(merged.clashes),
         )
 
 
 def application(parts: Parts) -> FastAPI:
     """The agent's door, ready for a server that notes peers (`services.agent.peer`)."""
     app = FastAPI(title="Ballast agent", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_exception_handler(ApplianceError, _answer_error)
-    app.add_exception_handler(404, _answer_unknown)
-    app.add_exception_handler(405, _answer_unknown)
-    app.add_exception_handler(RequestValidationError, _answer_malformed)
-    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+    answer_errors(app)
     for routes in (_looking, _reporting, _changing, _drafting, _storing):
         app.include_router(routes(parts))
     return app
@@ -162,7 +143,7 @@ def _looking(parts: Parts) -> APIRouter:
     @app.get("/whoami")
     async def whoami(request: Request, who: Asking) -> Response:
         who.require(*LOOK)
-        return _json(
+        return as_json(
             WhoAmI(
                 user=who.user,
                 role=who.role or AccessRole.VIEWER,
@@ -173,7 +154,7 @@ def _looking(parts: Parts) -> APIRouter:
     @app.get("/status")
     async def status(who: Asking) -> Response:
         who.require(*LOOK)
-        return _json(await parts.observer.status())
+        return as_json(await parts.observer.status())
 
     @app.get("/document")
     async def document(who: Asking) -> Response:
@@ -187,37 +168,37 @@ def _looking(parts: Parts) -> APIRouter:
             ),
             RevisionInfo(number=running.revision, at=0, who="factory", why="", sha256=""),
         )
-        return _json(Revision(info=info, document=running.document))
+        return as_json(Revision(info=info, document=running.document))
 
     @app.get("/revisions")
     async def revisions(who: Asking) -> Response:
         who.require(*LOOK)
         newest_first = sorted(parts.store.records(), key=lambda record: -record.number)
-        return _raw(_INFOS.dump_json(tuple(_info(record) for record in newest_first)))
+        return raw(_INFOS.dump_json(tuple(_info(record) for record in newest_first)))
 
     @app.get("/revisions/{number}")
     async def revision(number: Number, who: Asking) -> Response:
         who.require(*LOOK)
         loaded = parts.store.read(number)
-        return _json(Revision(info=_info(loaded.record), document=loaded.document))
+        return as_json(Revision(info=_info(loaded.record), document=loaded.document))
 
     @app.post("/plan")
     async def plan(request: Request, who: Asking) -> Response:
         who.require(*LOOK)
-        wish = await _body(request, ApplyRequest)
-        return _json(await parts.appliance.planned(wish.document))
+        wish = await body(request, ApplyRequest)
+        return as_json(await parts.appliance.planned(wish.document))
 
     @app.get("/setup")
     async def setup(
         service: Key, server: Key, who: Asking, system: System = System.LINUX
     ) -> Response:
         who.require(*LOOK)
-        return _json(setup_view(parts.appliance.running.document, (service, server), system))
+        return as_json(setup_view(parts.appliance.running.document, (service, server), system))
 
     @app.get("/journal")
     async def entries(who: Asking, limit: int = 100) -> Response:
         who.require(*LOOK)
-        return _raw(_ENTRIES.dump_json(list(parts.journal.newest(max(0, limit)))))
+        return raw(_ENTRIES.dump_json(list(parts.journal.newest(max(0, limit)))))
 
     return app
 
@@ -228,20 +209,20 @@ def _reporting(parts: Parts) -> APIRouter:
     @app.get("/layer4/{service}/{server}/checks")
     async def checks(service: Number, server: Number, who: Asking) -> Response:
         who.require(*LOOK)
-        return _json(parts.book.results((service, server)))
+        return as_json(parts.book.results((service, server)))
 
     @app.get("/layer4")
     async def layer4(who: Asking) -> Response:
         who.require(*REPORTS)
-        return _json(await parts.observer.layer4())
+        return as_json(await parts.observer.layer4())
 
     @app.get("/connections")
     async def connections(request: Request, who: Asking) -> Response:
         who.require(*REPORTS)
         asked = dict(request.query_params)
-        query = _judged(ConnectionQuery, lambda: ConnectionQuery.model_validate(asked))
+        query = judged(ConnectionQuery, lambda: ConnectionQuery.model_validate(asked))
         document = parts.appliance.running.document
-        return _json(await current_connections(document, query, parts.connections))
+        return as_json(await current_connections(document, query, parts.connections))
 
     return app
 
@@ -252,7 +233,7 @@ def _changing(parts: Parts) -> APIRouter:
     @app.post("/apply")
     async def apply(request: Request, who: Asking) -> Response:
         who.require(*LOCAL)
-        wish = await _body(request, ApplyRequest)
+        wish = await body(request, ApplyRequest)
         applied = await parts.appliance.apply(
             wish.document,
             who=who.user,
@@ -261,12 +242,12 @@ def _changing(parts: Parts) -> APIRouter:
             confirm_s=_bounded(wish.confirm_s),
             local_only=who.role is AccessRole.SETUP,
         )
-        return _json(applied)
+        return as_json(applied)
 
     @app.post("/confirm")
     async def confirm(who: Asking) -> Response:
         who.require(*LOCAL)
-        return _json(await parts.appliance.confirm(who=who.user))
+        return as_json(await parts.appliance.confirm(who=who.user))
 
     @app.post("/rollback")
     async def rollback(who: Asking, number: Earlier = None, why: str = "") -> Response:
@@ -274,23 +255,23 @@ def _changing(parts: Parts) -> APIRouter:
         # whoever may begin a change may end it before its time
         ends_own = number is None and window is not None and window.who == who.user
         who.require(*(LOCAL if ends_own else ()))
-        return _json(await parts.appliance.rollback(number, who=who.user, why=why))
+        return as_json(await parts.appliance.rollback(number, who=who.user, why=why))
 
     @app.post("/layer7/servers")
     async def set_servers(request: Request, who: Asking) -> Response:
         who.require(*SWITCH)
-        wish = await _body(request, KnobRequest)
+        wish = await body(request, KnobRequest)
         applied = await parts.appliance.set_servers(
             wish.servers, state=wish.state, weight=wish.weight, who=who.user, why=wish.why
         )
-        return _json(applied)
+        return as_json(applied)
 
     @app.post("/network/probe")
     async def probe(interface: str, address: str, who: Asking) -> Response:
         who.require(*LOCAL)
         bare = _bare(address)
         found = await parts.links.probe(interface, bare)
-        return _json(
+        return as_json(
             AddressProbe(
                 interface=interface, address=bare, carrier=found.carrier, owner=found.owner
             )
@@ -299,12 +280,12 @@ def _changing(parts: Parts) -> APIRouter:
     @app.post("/doctor")
     async def examine(who: Asking, service: SomeKey = None) -> Response:
         who.require(*SWITCH)
-        return _json(await parts.doctor.examine(service))
+        return as_json(await parts.doctor.examine(service))
 
     @app.post("/power")
     async def power(request: Request, who: Asking) -> Response:
         who.require()
-        wish = await _body(request, PowerRequest)
+        wish = await body(request, PowerRequest)
         why = " ".join(wish.why.split())[:LONGEST_REASON]
         if not why:
             raise Refused("There is no reason.", do="Say why: it stands in the journal.")
@@ -313,7 +294,7 @@ def _changing(parts: Parts) -> APIRouter:
         asked = "restart" if restarts else "shut down"
         parts.journal.note(who.user, f"asked to {asked} the machine: {why}")
         await (parts.power.restart() if restarts else parts.power.shut_down())
-        return _json(wish)
+        return as_json(wish)
 
     return app
 
@@ -324,28 +305,28 @@ def _drafting(parts: Parts) -> APIRouter:
     @app.get("/draft")
     async def draft(request: Request, who: Asking) -> Response:
         who.require(*LOOK)
-        return _json(parts.view(parts.draft(request, who)))
+        return as_json(parts.view(parts.draft(request, who)))
 
     @app.post("/draft/edits")
     async def edit(request: Request, who: Asking) -> Response:
         who.require(*LOCAL)
-        wish = await _body(request, Edit, limit=EDIT_LIMIT)
+        wish = await body(request, Edit, limit=EDIT_LIMIT)
         found = parts.draft(request, who)
         parts.drafts.put(found, wish)
-        return _json(parts.view(found))
+        return as_json(parts.view(found))
 
     @app.delete("/draft/edits")
     async def drop_edit(request: Request, who: Asking, key: str) -> Response:
         who.require(*LOCAL)
         found = parts.draft(request, who)
         parts.drafts.drop(found, key)
-        return _json(parts.view(found))
+        return as_json(parts.view(found))
 
     @app.delete("/draft")
     async def discard(request: Request, who: Asking) -> Response:
         who.require(*LOCAL)
         parts.drafts.discard(parts.draft(request, who).key)
-        return _json(parts.view(parts.draft(request, who)))
+        return as_json(parts.view(parts.draft(request, who)))
 
     @app.post("/draft/review")
     async def review(request: Request, who: Asking) -> Response:
@@ -355,12 +336,12 @@ def _drafting(parts: Parts) -> APIRouter:
         planned = (
             await parts.appliance.planned(shown.document) if shown.document and sound else None
         )
-        return _json(ReviewView(draft=shown, plan=planned))
+        return as_json(ReviewView(draft=shown, plan=planned))
 
     @app.post("/draft/apply")
     async def apply_draft(request: Request, who: Asking) -> Response:
         who.require(*LOCAL)
-        wish = await _body(request, DraftApply)
+        wish = await body(request, DraftApply)
         found = parts.draft(request, who)
         if not found.edits:
             raise Refused("There is nothing to apply.", do="Change something first.")
@@ -371,7 +352,7 @@ def _drafting(parts: Parts) -> APIRouter:
             confirm_s=_bounded(wish.confirm_s),
             local_only=who.role is AccessRole.SETUP,
         )
-        return _json(applied)
+        return as_json(applied)
 
     return app
 
@@ -385,59 +366,23 @@ def _storing(parts: Parts) -> APIRouter:
     @app.get("/stored/{kind}")
     async def stored(kind: StoredKind, who: Asking) -> Response:
         who.require()
-        return _raw(_STORED.dump_json(parts.stored.listed(kind)))
+        return raw(_STORED.dump_json(parts.stored.listed(kind)))
 
     @app.put("/stored/{kind}/{name}")
     async def store(kind: StoredKind, name: str, request: Request, who: Asking) -> Response:
         who.require()
-        wish = await _body(request, StoreRequest, limit=EDIT_LIMIT)
+        wish = await body(request, StoreRequest, limit=EDIT_LIMIT)
         new = await asyncio.to_thread(parts.stored.put, kind, name, wish.text)
         parts.journal.note(who.user, f"{'stored' if new else 'replaced'} the {kind.value} {name}")
-        return _json(StoredFile(name=name))
+        return as_json(StoredFile(name=name))
 
     @app.delete("/stored/{kind}/{name}")
     async def forget(kind: StoredKind, name: str, who: Asking) -> Response:
         who.require()
         await parts.appliance.forget(kind, name, who=who.user)
-        return _json(StoredFile(name=name))
+        return as_json(StoredFile(name=name))
 
     return app
-
-
-async def _body(request: Request, kind: type[_Body], *, limit: int = BODY_LIMIT) -> _Body:
-    """The request's body as one of our messages; raises `ConfigInvalid` with every problem."""
-    data = bytearray()
-    try:
-        async with asyncio.timeout(BODY_S):
-            async for piece in request.stream():
-                data += piece
-                if len(data) > limit:
-                    raise Refused(
-                        f"The request is larger than {limit // 2**10} KiB.",
-                        do="Nothing the agent is asked is that large: look at what sends it.",
-                    )
-    except TimeoutError as error:
-        raise Refused(
-            f"The request did not arrive within {BODY_S} s.", do="Send it again, at once."
-        ) from error
-    return _judged(kind, lambda: kind.model_validate_json(bytes(data)))
-
-
-def _judged(kind: type[_Body], read: Callable[[], _Body]) -> _Body:
-    """What was asked, or `ConfigInvalid` with every problem."""
-    try:
-        return read()
-    except ValidationError as error:
-        raise ConfigInvalid(
-            [
-                Problem(
-                    found.path[1:] if found.path[:1] == ("document",) else found.path,
-                    found.what,
-                    found.do,
-                )
-                for found in problems_from(error, kind)
-            ]
-        ) from error
 
 
 def _bare(address: str) -> str:
@@ -464,54 +409,3 @@ def _info(record: RevisionRecord) -> RevisionInfo:
     return RevisionInfo(
         number=record.number, at=record.at, who=record.who, why=record.why, sha256=record.sha256
     )
-
-
-def _problems(problems: tuple[Problem, ...]) -> tuple[ProblemView, ...]:
-    return tuple(ProblemView(path=found.path, what=found.what, do=found.do) for found in problems)
-
-
-def _clashes(clashes: tuple[Clash, ...]) -> tuple[ClashView, ...]:
-    return tuple(ClashView(key=clash.key, what=clash.what) for clash in clashes)
-
-
-def _json(answer: BaseModel, status: int = 200) -> Response:
-    return _raw(answer.model_dump_json().encode(), status)
-
-
-def _raw(data: bytes, status: int = 200) -> Response:
-    return Response(data, status_code=status, media_type="application/json")
-
-
-async def _answer_error(_: Request, error: Exception) -> Response:
-    if not isinstance(error, ApplianceError):
-        raise error
-    view = ErrorView(
-        kind=type(error).__name__,
-        what=error.what,
-        do=error.do,
-        problems=_problems(error.problems) if isinstance(error, ConfigInvalid) else (),
-        clashes=_clashes(error.clashes) if isinstance(error, EditConflict) else (),
-    )
-    return _json(view, error.http_status)
-
-
-async def _answer_malformed(request: Request, error: Exception) -> Response:
-    """A number in the address that is none, in the words of every other refusal."""
-    if not isinstance(error, RequestValidationError):
-        raise error
-    first = error.errors()[0]
-    refused = Refused(
-        f"The request's {first['loc'][-1]} is not accepted: {shown(first['input'])}.",
-        do="Write a whole number." if "int" in first["type"] else "Look at the number again.",
-    )
-    return await _answer_error(request, refused)
-
-
-async def _answer_nobody(_: Request, __: Exception) -> Response:
-    """Whoever asked went away before the question was complete: nothing was done."""
-    return Response(status_code=400)
-
-
-async def _answer_unknown(request: Request, _: Exception) -> Response:
-    unknown = NotFound("The agent has no such door.", do="Use a client of the agent's version.")
-    return await _answer_error(request, unknown)

@@ -10,31 +10,25 @@ that the unit made for itself: a check must not be able to send those to a serve
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from services.api import StoredFile, StoredKind
+from services.api import LARGEST_STORED, StoredFile, StoredKind
 from services.drivers.files import unable, write_durably
 from services.errors import NotFound, Problem, Refused
 from services.model import Document
 from services.model.base import FileName, shown
-from services.model.checks import Layer4Check, uses
+from services.model.layer4 import naming
 from services.plan.state import File
 
 LONGEST_SECRET = 1000
 """Signs; no server takes a longer password."""
 
-LARGEST_SCRIPT = 64 << 10
-"""Bytes."""
-
 MOST = 1000
 """Files of a kind."""
-
-FIELDS = {StoredKind.SECRET: "password", StoredKind.SCRIPT: "script"}
-"""Where a check names one."""
 
 _NAME: TypeAdapter[str] = TypeAdapter(FileName)
 
@@ -118,7 +112,8 @@ class Stored:
 
     def require_unused(self, document: Document, kind: StoredKind, name: str) -> None:
         """Raise `Refused` while a check of the document needs it."""
-        users = [label for _, label, used in _named_in(document, kind) if used == name]
+        named = naming(document.cluster.layer4, kind.field)
+        users = [label for _, label, used in named if used == name]
         if users:
             more = f" and {len(users) - 1} more" if len(users) > 1 else ""
             raise Refused(
@@ -131,26 +126,18 @@ def missing(document: Document, names: Mapping[StoredKind, Collection[str]]) -> 
     """What the document names and is not among the names."""
     return [
         Problem(
-            ("cluster", "layer4", place, "check", FIELDS[kind]),
+            ("cluster", "layer4", place, "check", kind.field),
             f"{label} is checked with the {kind.value} {name}, which is not stored.",
-            f"Store it: `ballast {_REMEDIES[kind]} {name}`.",
+            f"Store it: `ballast {_REMEDIES[kind]} {name}`, or in the console Maintenance, Secrets "
+            "and scripts.",
         )
         for kind, known in names.items()
-        for place, label, name in _named_in(document, kind)
+        for place, label, name in naming(document.cluster.layer4, kind.field)
         if name not in known
     ]
 
 
 _REMEDIES = {StoredKind.SECRET: "secret set", StoredKind.SCRIPT: "script add"}
-
-
-def _named_in(document: Document, kind: StoredKind) -> Iterator[tuple[int, str, str]]:
-    """Place and label of every service that names one, and the name."""
-    field = FIELDS[kind]
-    for place, service in enumerate(document.cluster.layer4):
-        check: Layer4Check = service.check
-        if (name := getattr(check, field)) and uses(check, field):
-            yield place, service.label, name
 
 
 def _named(name: str) -> str:
@@ -186,9 +173,9 @@ def _secret(name: str, text: str) -> bytes:
 def _script(name: str, text: str) -> bytes:
     # written on Windows it would look for an interpreter whose name ends with a sign of its own
     data = text.replace("\r\n", "\n").encode()
-    if len(data) > LARGEST_SCRIPT:
+    if len(data) > LARGEST_STORED:
         raise Refused(
-            f"The script {name} is larger than {LARGEST_SCRIPT >> 10} kB.",
+            f"The script {name} is larger than {LARGEST_STORED >> 10} kB.",
             do="A check need not be: let it be shorter.",
         )
     if not data.startswith(b"#!/") or b"\0" in data:

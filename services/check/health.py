@@ -74,7 +74,8 @@ def _negotiation(here: Path, service: Layer4Service) -> Iterator[Problem]:
             (*here, "password"),
             f"{service.label} checks RADIUS servers, which answer only who knows the shared "
             "secret.",
-            "Store it (`ballast secret set NAME`), and write its name here.",
+            "Store it (`ballast secret set NAME`, or Maintenance, Secrets and scripts in the "
+            "console), and name it here.",
         )
     if check.protocol is CheckProtocol.DNS and check.expect and not _is_address(check.expect):
         yield Problem(

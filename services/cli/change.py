@@ -54,6 +54,10 @@ def plan(
             "It changes an address or a route you may be connected through: "
             "apply it with --confirm 60, so that it comes back by itself if it cuts you off."
         )
+    for problem in view.lacking:
+        say(f"It would be refused: {problem.what} {problem.do}")
+    for hint in view.hints:
+        say(f"Worth a second look: {hint.what} {hint.do}")
 
 
 def apply(

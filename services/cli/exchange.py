@@ -9,6 +9,7 @@ that was not understood.
 from __future__ import annotations
 
 import ipaddress
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -42,12 +43,15 @@ exporting = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-importing = typer.Typer(
-    name="import",
-    help="A document from another program's configuration.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+
+
+class Program(StrEnum):
+    """Whose configuration can be read."""
+
+    IPVSADM = "ipvsadm"
+    LDIRECTORD = "ldirectord"
+    KEEPALIVED = "keepalived"
+
 
 Exported = Annotated[
     str | None,
@@ -112,82 +116,38 @@ def _sound(context: typer.Context, file: str | None) -> model.Document:
     return document
 
 
-@importing.command("ipvsadm", cls=Verb)
-def import_ipvsadm(
+def import_document(
     context: typer.Context,
+    program: Annotated[Program, typer.Argument(help="Whose file it is.", metavar="PROGRAM")],
     file: Foreign,
     *,
     new: New = False,
     mark: OfMark = None,
     json: Json = False,
 ) -> None:
-    """Print a document with the services of `ipvsadm -S -n`.
+    """Print a document with the layer 4 services of another program's file.
 
-    What was not understood is listed, line by line, on standard error.
+    ipvsadm: what `ipvsadm -S -n` prints. ldirectord: an ldirectord.cf. keepalived: a
+    keepalived.conf; files that it includes are not followed. What was not understood is
+    listed, line by line, on standard error.
     """
-    from services.exchange import read_ipvsadm
-
-    _import(context, read_ipvsadm, file, new=new, mark=mark, json=json)
-
-
-@importing.command("ldirectord", cls=Verb)
-def import_ldirectord(
-    context: typer.Context,
-    file: Foreign,
-    *,
-    new: New = False,
-    mark: OfMark = None,
-    json: Json = False,
-) -> None:
-    """Print a document with the services of an ldirectord.cf.
-
-    What was not understood is listed, line by line, on standard error.
-    """
-    from services.exchange import read_ldirectord
-
-    _import(context, read_ldirectord, file, new=new, mark=mark, json=json)
-
-
-@importing.command("keepalived", cls=Verb)
-def import_keepalived(
-    context: typer.Context,
-    file: Foreign,
-    *,
-    new: New = False,
-    mark: OfMark = None,
-    json: Json = False,
-) -> None:
-    """Print a document with the virtual servers of a keepalived.conf.
-
-    Files that it includes are not followed. What was not understood is listed, line by line, on
-    standard error.
-    """
-    from services.exchange import read_keepalived
-
-    _import(context, read_keepalived, file, new=new, mark=mark, json=json)
-
-
-def _import(
-    context: typer.Context,
-    reader: Reader,
-    file: str,
-    *,
-    new: bool,
-    mark: Iterable[str] | None,
-    json: bool,
-) -> None:
+    from services import exchange
     from services.check import check
-    from services.exchange import text_of
     from services.exchange.names import Labels
     from services.model import Document as Whole
     from services.reading import STDIN, file_data, write_yaml
 
+    readers: dict[Program, Reader] = {
+        Program.IPVSADM: exchange.read_ipvsadm,
+        Program.LDIRECTORD: exchange.read_ldirectord,
+        Program.KEEPALIVED: exchange.read_keepalived,
+    }
     marks = _marks(mark or ())
     name, found = file_data(STDIN if file == "-" else Path(file))
-    text = text_of(found, name)
+    text = exchange.text_of(found, name)
     base = Whole() if new else door(context).ask(lambda client: client.document()).document
     services = base.cluster.services
-    imported = reader(text, marks=marks, labels=Labels(each.label for each in services))
+    imported = readers[program](text, marks=marks, labels=Labels(each.label for each in services))
     cluster = base.cluster.with_services((*imported.services, *services))
     document = base.model_copy(update={"cluster": cluster})
     data(as_json(document) if json else write_yaml(document))

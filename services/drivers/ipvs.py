@@ -60,7 +60,9 @@ class Ipvs(Protocol):
     """Layer 4. Everything raises `Unable` when the kernel does not answer or has no IPVS."""
 
     async def seen(self) -> IpvsSeen | None:
-        """The whole table; None, and no error: this kernel has no IPVS."""
+        """The whole table; None, and no error: this process has none, since the kernel has no IPVS
+        or gives it to the first user namespace only.
+        """
 
     async def glance(self) -> Sketch | None:
         """What a single file tells of the table, to be compared with `sketched`."""
@@ -148,6 +150,11 @@ async def _asked(question: Callable[[], Result]) -> Result:
         try:
             return question()
         except OSError as error:
+            if error.errno == errno.ENOBUFS:
+                raise Unable(
+                    "The kernel's answers about layer 4 found no room in their buffer.",
+                    do="Apply again; if it stays so, raise net.core.rmem_default.",
+                ) from error
             raise Unable(
                 f"The kernel does not answer about layer 4: {error.strerror or error}.",
                 do="Look in the kernel's log.",
@@ -185,6 +192,13 @@ def _seen() -> IpvsSeen | None:
     family = genetlink.family(ipvs_wire.FAMILY)
     if family is None:
         return None
+    try:
+        return _table(family)
+    except PermissionError:
+        return None
+
+
+def _table(family: int) -> IpvsSeen:
     table: dict[ServiceKey, Entry] = {}
     live: dict[ServiceKey, dict[DestKey, Live]] = {}
     for row in _rows(family):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,17 +81,21 @@ class _Told(BaseModel):
     running: Running | None = None
 
 
-def jobs_of(document: Document, secret_of: Callable[[str], str]) -> tuple[Job, ...]:
-    """What `ballast-probe` has to look at for a document, each target once, by name.
+def probed(document: Document) -> tuple[Target, ...]:
+    """What `ballast-probe` has to look at for a document, each target once, by name."""
+    found = (target for target in all_targets(document) if not by_haproxy(target.manner))
+    return tuple(sorted(found, key=lambda target: target.name))
 
-    `secret_of` gives the text of a stored secret by its name.
-    """
-    jobs = (
-        Job(target, secret_of(target.manner.password) if target.manner.password else "")
-        for target in all_targets(document)
-        if not by_haproxy(target.manner)
-    )
-    return tuple(sorted(jobs, key=lambda job: job.name))
+
+def secrets_of(targets: Iterable[Target], secret_of: Callable[[str], str]) -> dict[str, str]:
+    """The texts of the stored secrets that are needed for these, by the secrets' names."""
+    names = {target.manner.password for target in targets} - {""}
+    return {name: secret_of(name) for name in names}
+
+
+def jobs_of(targets: Iterable[Target], secrets: Mapping[str, str]) -> tuple[Job, ...]:
+    """A job for each target, with the text of the secret that it needs."""
+    return tuple(Job(target, secrets.get(target.manner.password, "")) for target in targets)
 
 
 def fingerprint_of(jobs: Iterable[Job]) -> str:

@@ -11,10 +11,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from services.check import mh
 from services.health.targets import ServerKey, Target
 from services.health.verdict import UNKNOWN, Verdict
-from services.model import Document, Layer4Service, ServerState
-from services.model.checks import CheckType
+from services.model import Document, Layer4Service, Scheduler, ServerState
+from services.model.checks import CheckType, Feedback
 
 Shares = Mapping[ServerKey, int]
 """Per cent of its weight that a server gets, or `GONE`; one that is not named gets all of it."""
@@ -35,6 +36,24 @@ def weighed(weight: int, percent: int) -> int:
     if not weight or not percent:
         return 0
     return max(1, round(weight * percent / 100))
+
+
+def whole_weights(service: Layer4Service) -> Sequence[int]:
+    """Of what weight each server, in their order, gets its share: the document's, but for mh.
+
+    A hundred equal servers have a turn each in mh's table, and 50 each once some of them get 99
+    per cent: more than there are places, so that the last would get none. Where there can be
+    shares, the weights are therefore the turns themselves, as often as there is room for. They
+    do not depend on the shares, or one server's would move the clients of all.
+    """
+    weights = [server.weight for server in service.servers]
+    shared = service.check.feedback is not Feedback.NONE or service.check.slow_start_s
+    at_most = min(sum(weights), mh.MOST_TURNS * len(weights))
+    if service.scheduler is not Scheduler.MH or not shared or at_most <= mh.PLACES:
+        return weights
+    turns = mh.turns(weights)
+    times = max(1, mh.PLACES // sum(turns))
+    return [each * times for each in turns]
 
 
 class Standing(NamedTuple):

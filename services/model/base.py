@@ -35,10 +35,12 @@ class Model(BaseModel):
     """Base of every configuration object: immutable, closed, self-describing.
 
     A field's docstring is its description, so the same words stand in the form, the schema
-    and the manual.
+    and the manual. Built when it is first used: a console that shows figures uses none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True
+    )
 
 
 def refuse(what: str, do: str) -> PydanticCustomError:
@@ -263,6 +265,24 @@ DomainName = Annotated[
             r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
             "domain name",
             "Write it like www.example.com, or leave it empty.",
+        )
+    ),
+]
+_MAILBOX = (
+    r"(?=[^@]{1,64}@)[A-Za-z0-9_][A-Za-z0-9_+=-]*(\.[A-Za-z0-9_+=-]+)*"
+    r"@(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*"
+    r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+)
+"""Of what RFC 5321 allows before the @ nothing that a file, a shell or an argument obeys."""
+EmailAddress = Annotated[
+    str,
+    BeforeValidator(_matching(_MAILBOX, "e-mail address", "Write it like operators@example.com.")),
+]
+EmailSender = Annotated[
+    str,
+    BeforeValidator(
+        _matching(
+            f"|{_MAILBOX}", "e-mail address", "Write it like lb@example.com, or leave it empty."
         )
     ),
 ]

@@ -7,14 +7,22 @@ those finds everything under its name; the schedulers' values are the kernel's o
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from ipaddress import IPv4Address
 from typing import Annotated
 
 from pydantic import Field
 
-from services.model.base import Comment, IPAddress, Port, Ports
-from services.model.checks import Layer4Check
+from services.model.base import (
+    Comment,
+    EmailAddress,
+    EmailSender,
+    IPAddress,
+    Port,
+    Ports,
+)
+from services.model.checks import Layer4Check, uses
 from services.model.service import PAGE_ADDRESS, PAGE_PORT, Server, Service
 
 OWN_MARKS = 65_536
@@ -154,6 +162,14 @@ class Layer4Service(Service):
     fallback_port: Port = Field(default=PAGE_PORT, title="Fallback port")
     """Port of the fallback server; in DR and TUN only the built-in page may have its own."""
 
+    email_to: Annotated[tuple[EmailAddress, ...], Field(max_length=16)] = Field(
+        default=(), title="E-mail alert to"
+    )
+    """Whom to tell of servers that fail. Kept for a later version: this one sends nothing."""
+
+    email_from: EmailSender = Field(default="", title="E-mail alert from")
+    """The sender of such e-mail. Kept for a later version: this one sends nothing."""
+
     check: Layer4Check = Field(default=Layer4Check(), title="Health check")
     """How the real servers are checked."""
 
@@ -164,6 +180,17 @@ class Layer4Service(Service):
 
     comment: Comment = Field(default="", title="Comment")
     """Free text for people."""
+
+
+def naming(services: Iterable[Layer4Service], field: str) -> Iterator[tuple[int, str, str]]:
+    """Place and label of every service that is checked with a stored file, and the file's name.
+
+    `field` is the one of its check that names such files; one that the chosen kind of check has
+    no use for names none.
+    """
+    for place, service in enumerate(services):
+        if (name := getattr(service.check, field)) and uses(service.check, field):
+            yield place, service.label, name
 
 
 def several_ports(service: Layer4Service) -> bool:

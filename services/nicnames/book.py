@@ -5,6 +5,8 @@
 
 One that cannot be understood counts as none: the cards then get their names as at the first
 start, which are the same ones unless a card was ever added.
+
+Every start reads it and next to none writes it, so what writing needs is imported only then.
 """
 
 from __future__ import annotations
@@ -15,10 +17,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from services.drivers.files import write_durably
 from services.errors import Unable
 from services.plan.names import Binding, is_card_name
-from services.plan.state import File
 
 _ADDRESS = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
@@ -39,6 +39,9 @@ def load(path: Path) -> tuple[Binding, ...]:
 
 def keep(path: Path, bindings: Sequence[Binding]) -> None:
     """Remember it, durably. Raises `Unable`."""
+    from services.drivers.files import write_durably
+    from services.plan.state import File
+
     text = json.dumps({"cards": [asdict(binding) for binding in bindings]}, indent=1)
     try:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from services.health.shares import FULL, GONE, Shares, weighed
+from services.health.shares import FULL, GONE, Shares, weighed, whole_weights
 from services.model import Document, Layer4Service, Local, ServerState
 from services.model import Forwarding as Method
 from services.model.base import Address
@@ -138,12 +138,12 @@ def _dests(
     method = _FORWARDING[service.forwarding]
     wrapped = _encapsulation(service)
     taking = 0
-    for server in service.servers:
+    for server, whole in zip(service.servers, whole_weights(service), strict=True):
         share = shares.get((service.id, server.id), 100)
         halted = server.state is ServerState.HALT or share == GONE
         if halted or not serves(service, server, key):
             continue
-        weight = 0 if server.state is ServerState.DRAIN else weighed(server.weight, share)
+        weight = 0 if server.state is ServerState.DRAIN else weighed(whole, share)
         taking += weight
         limits = (server.max_connections, server.min_connections)
         yield dest_key(server, key), Dest(method, weight, *limits, wrapped)

@@ -51,6 +51,20 @@ async def test_the_notice_line_tells_why_the_row_under_the_cursor_is_down() -> N
         await on.see("rds/rds2: connection refused")
 
 
+async def test_what_is_wrong_with_the_unit_stands_above_its_services_until_it_is_not() -> None:
+    fake = scenes.small(notices=(f"Revision 9 is broken, 8 was loaded. {'words ' * 60}",))
+    async with stage(fake) as on:
+        text = await on.see("! Revision 9 is broken, 8 was loaded.", "web-http")
+        gauges, *alarms, heading = text.splitlines()[2:7]
+        assert gauges.startswith("CPU")
+        assert [line.split()[0] for line in alarms] == ["!", "words", "words"], "and no more"
+        assert heading.split()[0] == "Health"
+        fake.notices = ()
+        await on.refreshed()
+        assert "Revision 9" not in on.text()
+        assert on.text().splitlines()[3].split()[0] == "Health"
+
+
 async def test_servers_fold_away_and_stay_folded_while_elsewhere() -> None:
     async with stage(scenes.small()) as on:
         await on.press("left")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from console.screens import frame
-from services.api import Applied, DraftApply, DraftView, Edit
+from services.api import Applied, DraftApply, DraftView, Edit, ProblemView
 from services.errors import ApplyFailed
 from services.model import Document
 from tests.console.stage import Stage, stage
@@ -150,6 +150,41 @@ async def test_x_discards_one_change_and_shift_d_all_of_them() -> None:
         await on.press("D", "y")
         await on.see("All pending changes were discarded.", "No change is pending.")
         assert fake._edits == {}
+
+
+async def test_what_this_machine_lacks_is_said_at_review_and_f9_says_it_too() -> None:
+    what = "This machine's kernel has no scheduler mh, which layer 4 service shop asks for."
+    do = "Choose another one, or load its module (`modprobe ip_vs_mh`)."
+    fake = scenes.small(lacking=(ProblemView(path=(), what=what, do=do),))
+    async with stage(fake) as on:
+        await rename_first_service(on, "one")
+        await on.press("f7")
+        text = await on.see("This machine cannot carry it", what, do)
+        assert "~ one" in text
+        await on.press("f9")
+        await on.see("~ one", "Choose another one")
+        assert "Reason" not in on.text()
+        fake.lacking = ()
+        await on.press("f9")
+        await on.see("Reason")
+
+
+async def test_a_vip_in_no_network_is_said_in_the_form_and_at_review_and_may_be_applied() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("e")
+        await on.see("Virtual service web-http")
+        await on.press("down", "end", "comma")
+        await on.type("203.0.113.9")
+        await on.see("203.0.113.9: in no network of this unit's interfaces; a router must send it")
+        await on.press("f9", "f7")
+        await on.see(
+            "Worth a second look",
+            "web-http has 203.0.113.9, which lies in no network of this unit's interfaces",
+            "let the router send it here.",
+        )
+        await on.press("f9")
+        await on.see("Reason")
 
 
 async def test_enter_opens_the_form_of_a_pending_change_again() -> None:

@@ -58,8 +58,8 @@ async def test_without_a_short_reason_nothing_is_done(typed: str) -> None:
         assert fake.powered == []
 
 
-@pytest.mark.parametrize("keys", [("n",), ("down", "down", "enter")])
-async def test_neither_is_an_answer(keys: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("keys", [("c",), ("enter",), ("up", "down", "enter")])
+async def test_cancel_is_an_answer_and_under_the_cursor(keys: tuple[str, ...]) -> None:
     fake = scenes.small()
     async with stage(fake) as on:
         await on.press("f12", *keys)

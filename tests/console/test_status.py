@@ -36,8 +36,8 @@ async def test_a_new_unit_tells_the_guides_accounts_and_the_first_step() -> None
     ("factory", "gone", "step"),
     [
         (("loadbalancer", "root"), ("setup / setup",), "Log in as loadbalancer, here"),
-        (("root",), ("setup / setup", "loadbalancer / loadbalancer"), "New layer 7 virtual"),
-        ((), ("setup / setup", "root / loadbalancer", "Good on this"), "New layer 7 virtual"),
+        (("root",), ("setup / setup", "loadbalancer / loadbalancer"), "makes a virtual service"),
+        ((), ("setup / setup", "root / loadbalancer", "Good on this"), "makes a virtual service"),
     ],
 )
 async def test_a_password_that_was_changed_is_told_no_longer(

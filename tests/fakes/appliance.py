@@ -55,7 +55,7 @@ from services.api_reports import (
     Connections,
     Layer4Report,
 )
-from services.check import check
+from services.check import brought, check
 from services.difference import difference
 from services.doctor.asked import Observed
 from services.doctor.cases import cases, services_of, who_has
@@ -74,10 +74,10 @@ from services.errors import (
     Unreachable,
 )
 from services.identity import with_ids
-from services.layer4_flows import Counted, layer4_report
 from services.model import Document, ServerState, real_servers, server_names
 from services.render.ipvs import ipvs_wanted
-from services.status import services_status
+from services.reports.flows import Counted, layer4_report
+from services.reports.status import services_status
 from services.switch import reason, switched
 from tests.fakes.ipvs_conn import FakeConnections
 from tests.fakes.looked_at import TellsOfChecks
@@ -112,6 +112,8 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
     refusal: ApplianceError | None = None
     """What the next change is answered with, once."""
     haproxy_runs: bool = True
+    lacking: tuple[ProblemView, ...] = ()
+    """What this machine lacks for whatever is planned."""
     neighbours: dict[str, str] = field(default_factory=dict)
     """Addresses that others have on every wire, with their hardware addresses."""
     findings: tuple[FindingView, ...] = ()
@@ -428,6 +430,11 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
             diff=difference(self.running, document),
             files="",
             confirm_advised=moved or rerouted,
+            lacking=self.lacking,
+            hints=tuple(
+                ProblemView(path=hint.path, what=hint.what, do=hint.do)
+                for hint in brought(document, self.running)
+            ),
         )
 
     def _changes(self, document: Document) -> Iterable[PlannedChange]:
@@ -485,6 +492,8 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
                 do="Leave the services as they are.",
             )
         changes = self._plan(self._sound(document)).changes
+        if self.lacking:
+            raise Refused(self.lacking[0].what, do=self.lacking[0].do)
         if document == self.running and confirm_s is None:
             return Applied(revision=self._revision, changes=())
         if confirm_s is None:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from services.agent.stored import FIELDS, missing
+from services.agent.stored import missing
 from services.api import AccessRole, StoredFile, StoredKind
 from services.errors import NotFound, Problem, Refused
 from services.model import Document
+from services.model.layer4 import naming
 
 
 class FakeStored:
@@ -33,8 +34,12 @@ class FakeStored:
     def remove(self, kind: StoredKind, name: str, running: Document) -> None:
         if name not in self.texts[kind]:
             raise NotFound(f"There is no {kind.value} {name}.", do="Name another.")
-        if any(getattr(each.check, FIELDS[kind]) == name for each in running.cluster.layer4):
-            raise Refused(f"The {kind.value} {name} is needed.", do="Change the checks first.")
+        named = naming(running.cluster.layer4, kind.field)
+        if users := [label for _, label, used in named if used == name]:
+            raise Refused(
+                f"The {kind.value} {name} is needed for the checks of {users[0]}.",
+                do="Change these first.",
+            )
         del self.texts[kind][name]
 
     def missing(self, document: Document) -> Sequence[Problem]:

@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 from services.model import Document, server_names
-from services.plan import HaproxySeen, Seen, Wanted, plan
-from services.plan.state import AddressKey
+from services.plan.planner import plan
+from services.plan.state import AddressKey, HaproxySeen, Seen, Wanted
 from services.plan.words import sentence
 from services.render import Place
 from services.wanted import wanted

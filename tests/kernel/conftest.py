@@ -36,6 +36,7 @@ class Host:
         self._guest: Guest | None = None
         self._trouble = ""
         self._early: dict[str, list[dict[str, Any]]] = {}
+        self._missing: set[str] = set()
 
     def reports(self, item: pytest.Item) -> list[pytest.TestReport]:
         """The reports of one test; once the guest has failed, a failure that says how."""
@@ -48,7 +49,12 @@ class Host:
                     PYTEST,
                     files={CHOSEN: "".join(f"{nodeid}\n" for nodeid in chosen)},
                 )
-            return [self._restored(item, data) for data in self._of(item.nodeid)]
+                self._missing = set(chosen)
+            found = [self._restored(item, data) for data in self._of(item.nodeid)]
+            self._missing.discard(item.nodeid)
+            if not self._missing:
+                self.close()  # others wait for their turn, and tiers that take an hour may follow
+            return found
         except (GuestSilent, ApplianceError, OSError) as error:
             self._trouble = self._trouble or str(error)
             return [

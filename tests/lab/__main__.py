@@ -20,7 +20,7 @@ from typing import Any
 from services.errors import ApplianceError, Unable
 from tests.lab.control import Control, Job, Place
 from tests.lab.folder import find, living
-from tests.lab.lab import Lab, figures
+from tests.lab.lab import WITHOUT_LAYER4, Lab, figures
 from tests.lab.launch import environment
 from tests.lab.layout import APPLIANCE, Layout
 from tests.lab.terminal import Asked, end_by_exception, is_terminal, lend
@@ -63,9 +63,11 @@ def run(given: argparse.Namespace) -> int:
         try:
             layout = lab.layout
             say(f"appliance up, {layout.servers} real servers, {layout.spares} spare; agent next")
-            lab.start_agent()
+            lab.start_agent(layer4=True)
             lab.start_traffic()
             say("agent up, client sending")
+            if lab.without_layer4:
+                say(f"layer 7 only. {lab.without_layer4}")
             return _use(lab, given)
         finally:
             # a start that failed has its own words, and no client to speak of
@@ -144,6 +146,8 @@ def status(given: argparse.Namespace) -> int:
     for name, job in sorted(control.ask({"do": "status"})["jobs"].items()):
         left = f"ended with {job['exit']}" if job["pid"] else "not started"
         print(f"{name:<7} {'runs' if job['running'] else left}")
+    if (why := control.folder / WITHOUT_LAYER4).exists():
+        print(f"layer 4 is missing. {why.read_text()}")
     for other in (path for path in living() if path != control.folder):
         print(f"also    {other.name}")
     return 0

@@ -8,33 +8,45 @@ that not even the lab has a back door.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from services.errors import Unable
 from tests.lab.agentsocket import ask
 from tests.lab.control import Job, Place
-from tests.lab.layout import APPLIANCE_ADDRESSES, GATEWAY, VIP, WEB_PORT, Layout
+from tests.lab.layout import APPLIANCE_ADDRESSES, DIRECT_VIP, GATEWAY, VIP, WEB_PORT, Layout
 
 AGENT = "agent"
-START_S = 30
+START_S = 60
+"""Generous: an emulated machine takes twenty."""
+MODULE_S = 30
+OFTEN = {"interval_s": 2, "timeout_s": 1}
+"""Of checks: who stops a server wants to see it."""
+
+
+def load_ipvs() -> None:
+    """Let the kernel have layer 4, if it can, as the image does at its boot."""
+    with suppress(FileNotFoundError):
+        argv = ["modprobe", "--quiet", "ip_vs"]
+        subprocess.run(argv, check=False, capture_output=True, timeout=MODULE_S)
 
 
 def first_document(layout: Layout) -> dict[str, Any]:
     """One service on port 80 with the layout's servers; whatever is not said is the default."""
-    servers = [
-        {"label": server.name, "address": server.ipv4, "port": WEB_PORT}
-        for server in layout.real_servers[: layout.servers]
-    ]
     web = {
         "label": "web",
         "addresses": [VIP],
-        "ports": "80",
-        "check": {"kind": "http_get", "path": "/health", "interval_s": 2, "timeout_s": 1},
-        "servers": servers,
+        "ports": str(WEB_PORT),
+        "check": {"kind": "http_get", "path": "/health", **OFTEN},
+        "servers": [
+            {"label": server.name, "address": server.ipv4, "port": WEB_PORT}
+            for server in layout.real_servers[: layout.servers]
+        ],
     }
     gateway, gateway6 = (address.partition("/")[0] for address in GATEWAY)
     return {
@@ -45,6 +57,28 @@ def first_document(layout: Layout) -> dict[str, Any]:
             "gateway6": gateway6,
         },
     }
+
+
+def with_layer4(document: Mapping[str, Any], layout: Layout) -> dict[str, Any]:
+    """`document` with the same servers behind a layer 4 service, too.
+
+    By direct routing, as the guide teaches it: every real server of the lab has the address on
+    its loopback, and it answers clients in its own network without the appliance. Persistence
+    is off, so that a person sees at once who takes over.
+    """
+    direct = {
+        "label": "web-dr",
+        "addresses": [DIRECT_VIP],
+        "ports": str(WEB_PORT),
+        "forwarding": "dr",
+        "persistence_s": 0,
+        "check": {"kind": "negotiate", "protocol": "http", "request": "/health", **OFTEN},
+        "servers": [
+            {"label": server.name, "address": server.ipv4}
+            for server in layout.real_servers[: layout.servers]
+        ],
+    }
+    return {**document, "cluster": {**document["cluster"], "layer4": [direct]}}
 
 
 class Agent:

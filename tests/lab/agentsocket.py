@@ -17,6 +17,14 @@ from typing import Any
 from services.errors import Unable
 
 
+class Refusal(Unable):
+    """The agent's no; `said` is what it told, without the request that it answers."""
+
+    def __init__(self, request: str, said: str, *, do: str) -> None:
+        super().__init__(f"{request}: {said}", do=do)
+        self.said = said
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path, timeout_s: float) -> None:
         super().__init__("ballast", timeout=timeout_s)
@@ -38,7 +46,7 @@ def ask(
 ) -> Any:
     """Send one request and return the answer, from JSON.
 
-    Raises `OSError` when nobody listens or answers, `Unable` with the agent's own words when
+    Raises `OSError` when nobody listens or answers, `Refusal` with the agent's own words when
     it refuses.
     """
     connection = _UnixConnection(path, timeout_s)
@@ -57,11 +65,11 @@ def ask(
     return json.loads(content)
 
 
-def _refusal(request: str, content: str) -> Unable:
+def _refusal(request: str, content: str) -> Refusal:
     """The agent's `ErrorView` as an error of ours."""
     try:
         view = json.loads(content)
         found = (".".join(map(str, p["path"])) + ": " + p["what"] for p in view.get("problems", ()))
-        return Unable(" ".join((f"{request}: {view['what']}", *found)), do=view["do"])
+        return Refusal(request, " ".join((view["what"], *found)), do=view["do"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        return Unable(f"{request}: the agent said {content[:2000]}.", do="Look in its log.")
+        return Refusal(request, f"the agent said {content[:2000]}.", do="Look in its log.")

@@ -74,10 +74,12 @@ def targets_in(text: str) -> tuple[Target, ...]:
 
 
 def targets_of(document: dict[str, Any]) -> tuple[Target, ...]:
-    """Every address of every layer 7 service with its first few ports."""
+    """Every address of every TCP service with its first few ports."""
+    cluster = document.get("cluster", {})
+    direct = (one for one in cluster.get("layer4", ()) if one["protocol"] in {"tcp", "tcp_udp"})
     return tuple(
         Target(address, port)
-        for service in document.get("cluster", {}).get("layer7", ())
+        for service in (*cluster.get("layer7", ()), *direct)
         for address in service["addresses"]
         for port in itertools.islice(ports_of(service["ports"]), PORTS_PER_SERVICE)
     )

@@ -21,13 +21,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 from services.errors import Unable
-from tests.lab.agent import Agent, first_document
+from tests.lab.agent import Agent, first_document, load_ipvs, with_layer4
+from tests.lab.agentsocket import Refusal
 from tests.lab.control import Control, Job, Place
 from tests.lab.folder import new_folder, remove_remains
 from tests.lab.launch import environment, launch
@@ -36,6 +37,8 @@ from tests.lab.layout import APPLIANCE, CLIENT, WEB_PORT, Layout
 BROWSER = "browser"
 """The name of the job that sends requests."""
 READY_S = 20
+WITHOUT_LAYER4 = "without-layer4"
+"""A file of the lab's folder that says why there is none."""
 _WEBSERVER = Path(__file__).with_name("webserver.py")
 
 
@@ -44,6 +47,8 @@ class Lab:
 
     def __init__(self, servers: int = 3, *, spares: int = 3) -> None:
         self.layout = Layout(servers, spares)
+        self.without_layer4 = ""
+        """Why it has no layer 4 service though one was asked for, in the agent's words."""
         self._end: Callable[[], None] | None = None
 
     def start(self) -> None:
@@ -109,15 +114,26 @@ class Lab:
         """The web server of web1 or another: `stop()`, `start()`, `kill()`, `running`."""
         return Job(self.control, name)
 
-    def start_agent(self, *, first: dict[str, Any] | None = None) -> None:
+    def start_agent(self, *, first: dict[str, Any] | None = None, layer4: bool = False) -> None:
         """Start the agent, wait for it, and apply a first document (`{}`: leave the factory's).
 
-        Raises `Unable` with the agent's words.
+        With `layer4` it has a layer 4 service, too, if the kernel carries one: nobody but the
+        agent is asked whether it does. Raises `Unable` with the agent's words.
         """
+        if layer4:
+            load_ipvs()
         self.agent.start()
         document = first_document(self.layout) if first is None else first
+        if layer4:
+            try:
+                self._apply_first(with_layer4(document, self.layout))
+            except Refusal as refusal:
+                self.without_layer4 = f"{refusal.said} {refusal.do}"
+                (self.folder / WITHOUT_LAYER4).write_text(self.without_layer4)
+            else:
+                return
         if document:
-            self.agent.apply(document, why="The lab's first document")
+            self._apply_first(document)
 
     def start_traffic(self, urls: Iterable[str] = ()) -> None:
         """Let the client send requests through every service of the agent's document.
@@ -141,6 +157,9 @@ class Lab:
     def traffic(self) -> dict[str, Any]:
         """The client's figures (`tests.lab.client.Counts`), at most a second old."""
         return figures(self.folder)
+
+    def _apply_first(self, document: Mapping[str, Any]) -> None:
+        self.agent.apply(document, why="The lab's first document")
 
     def _start_servers(self) -> None:
         for server in self.layout.real_servers:

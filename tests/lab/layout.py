@@ -19,7 +19,9 @@ CLIENT = "client"
 APPLIANCE_ADDRESSES = ("192.168.2.21/24", "fd00:2::21/64")
 """What the first document gives to eth0. The lab itself leaves eth0 bare, as a machine is."""
 VIP = "192.168.2.100"
-"""The address of the first document's service."""
+"""The address of the first document's layer 7 service."""
+DIRECT_VIP = "192.168.2.99"
+"""The address of its layer 4 service, which every real server has on its loopback, too."""
 MAX_SERVERS = 90
 """Addresses from .101 to .190 are the servers', those from .200 the clients'."""
 WEB_PORT = 80
@@ -29,6 +31,12 @@ BUSY: Mapping[str, str] = {
     "net/ipv4/ip_local_port_range": "1024 65535",
 }
 """Whoever opens many connections needs them, or runs out of ports within seconds."""
+
+SILENT: Mapping[str, str] = {
+    "net/ipv4/conf/all/arp_ignore": "1",
+    "net/ipv4/conf/all/arp_announce": "2",
+}
+"""Of a real server that has a VIP on its loopback: who asks for it gets the appliance."""
 
 AS_IN_THE_IMAGE: Mapping[str, str] = {
     **BUSY,
@@ -63,6 +71,8 @@ class Node:
     links: tuple[Link, ...]
     sysctls: Mapping[str, str] = field(default_factory=dict)
     """Value by path below /proc/sys."""
+    loopback: tuple[str, ...] = ()
+    """Addresses that it has beside 127.0.0.1 and ::1."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +85,10 @@ class Server:
 
     @property
     def node(self) -> Node:
-        """The machine it runs on."""
+        """The machine it runs on, set up for direct routing as the guide teaches it."""
         addresses = (f"{self.ipv4}/24", f"{self.ipv6}/64")
-        return Node(self.name, (Link("eth0", f"to-{self.name}", addresses=addresses),), BUSY)
+        card = Link("eth0", f"to-{self.name}", addresses=addresses)
+        return Node(self.name, (card,), {**BUSY, **SILENT}, loopback=(f"{DIRECT_VIP}/32",))
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def switch_batch(layout: Layout, nets: Mapping[str, int]) -> str:
 
 def node_batch(node: Node) -> str:
     """What a machine of the lab does to its own cards."""
-    lines = ["link set lo up"]
+    lines = ["link set lo up", *(f"addr add {address} dev lo" for address in node.loopback)]
     for link in node.links:
         lines.append(f"link set {link.name} up")
         lines += [f"addr add {one} dev {link.name} {_nodad(one)}" for one in link.addresses]

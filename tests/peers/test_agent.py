@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -211,6 +212,15 @@ def test_a_document_with_problems_changes_nothing_and_lists_them_all(lab: Lab) -
         "cluster.layer7[0].ports",
     }
     assert running(lab) == before
+
+
+def test_the_plan_tells_what_this_kernel_lacks_before_anything_is_applied(lab: Lab) -> None:
+    tree = running(lab).document.model_dump(mode="json")
+    tree["cluster"]["layer4"] = [{"label": "shop", "addresses": ["192.168.2.119"], "ports": "8119"}]
+    request = ApplyRequest(document=Document.model_validate(tree))
+    plan = asked(lab, lambda client: client.plan(request))
+    words = " ".join(problem.what for problem in plan.lacking)
+    assert ("no IPVS" in words) is not Path("/proc/net/ip_vs").exists()
 
 
 def test_a_document_made_from_another_revision_is_refused(lab: Lab) -> None:

@@ -55,6 +55,10 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     await reader.read()
 
 
+async def nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+
+
 async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"\0\xff\x1b[31m" * 20_000)
@@ -105,6 +109,8 @@ BAD: list[tuple[str, dict[str, Any], Talk | None, str]] = [
     ("status", {"kind": "negotiate"}, http("503 No"), "answer 503, expected 200-399"),
     ("text", {"kind": "negotiate", "expect": "all is well"}, http("200 OK"), "lacks the expected"),
     ("binary", {"kind": "negotiate", "expect_status": "404"}, endless, "answer 200, expected 404"),
+    ("flood", {"kind": "negotiate", "expect": "all is well"}, endless, "lacks the expected"),
+    ("nothing", {"kind": "negotiate"}, nothing, "no valid HTTP answer"),
     ("smtp", {"kind": "negotiate", "protocol": "smtp"}, says(b"554 go\r\n"), ""),
     ("pop3", {"kind": "negotiate", "protocol": "pop3"}, says(b"-ERR\r\n"), ""),
     ("redis", {"kind": "negotiate", "protocol": "redis"}, says(b"-NOAUTH\r\n"), ""),
@@ -252,5 +258,32 @@ def test_an_agent_is_heard() -> None:
             await eventually_async(lambda: weight(checks), lambda found: found == (True, 80))
             answers[0] = b"down #too hot\n"
             await eventually_async(lambda: weight(checks), lambda found: not found[0])
+
+    whole()
+
+
+def test_an_agent_that_talks_rubbish_changes_nothing() -> None:
+    wanted = document(vip(rip(1), check={"feedback": "agent", "feedback_port": PORT}))
+    target = feedback_of(wanted)[7, 1]
+    rubbish = [b"", bytes(range(256)) * 4, b"9" * (1 << 20), b"\n" * 1000, b"-5%\n"]
+    answers = [b"35%\n", *rubbish]
+
+    async def agent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answers.pop(0) if answers else b"35%\n")
+        await writer.drain()
+
+    async def weight(checks: HaproxyChecks) -> tuple[bool, int]:
+        standing = (await checks.found() or {})[target.name]
+        return standing.up, standing.weight
+
+    @alone
+    async def whole() -> None:
+        async with server(agent), checked(wanted) as checks:
+            await eventually_async(lambda: weight(checks), lambda found: found == (True, 35))
+            while answers:
+                assert await weight(checks) == (True, 35), answers
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(1)
+            assert await weight(checks) == (True, 35)
 
     whole()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.api import ProblemView
 from services.errors import ApplyFailed
 from services.model import Document
 from services.reading import read_document
@@ -80,6 +81,17 @@ def test_a_plan_that_may_cut_the_person_off_says_so(
     path = tmp_path / "moved.json"
     path.write_text(json.dumps(tree))
     assert "--confirm 60" in ballast("plan", str(path)).err
+
+
+def test_a_plan_says_what_this_machine_lacks(
+    fake: ScriptedAppliance, ballast: Ballast, wanted: Path
+) -> None:
+    fake.lacking = (ProblemView(path=(), what="This kernel has no IPVS.", do="Load it."),)
+    ran = ballast("plan", str(wanted))
+    assert ran.status == 0
+    assert "It would be refused: This kernel has no IPVS. Load it." in ran.err
+    assert ballast("plan", str(wanted), "--json").json["lacking"][0]["do"] == "Load it."
+    assert ballast("apply", str(wanted)).status == 1
 
 
 def test_a_plan_of_what_runs_is_empty(

@@ -16,7 +16,9 @@ from services.health.jobs import (
     jobs_from,
     jobs_line,
     jobs_of,
+    probed,
     running_of,
+    secrets_of,
     told_from,
     told_line,
 )
@@ -114,7 +116,8 @@ def test_jobs_are_what_haproxy_cannot_do_each_once_with_its_secret() -> None:
         for number, check in enumerate(checks, start=1)
     ]
     document = Document.model_validate({"cluster": {"layer4": services}})
-    jobs = jobs_of(document, {"mail": "Kn0bel"}.__getitem__)
+    targets = probed(document)
+    jobs = jobs_of(targets, secrets_of(targets, {"mail": "Kn0bel"}.__getitem__))
     assert sorted((job.target.manner.kind.value, job.secret) for job in jobs) == [
         ("agent_http", ""),
         ("imap", "Kn0bel"),

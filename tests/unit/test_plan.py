@@ -8,7 +8,6 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.plan import HaproxySeen, HaproxyWanted, LinksSeen, LinksWanted, Seen, Wanted, plan
 from services.plan.changes import (
     AddAddress,
     DropAddress,
@@ -20,7 +19,19 @@ from services.plan.changes import (
     StartHaproxy,
     WriteFile,
 )
-from services.plan.state import AddressKey, Device, File, ServerKnobs
+from services.plan.planner import plan
+from services.plan.state import (
+    AddressKey,
+    Device,
+    File,
+    HaproxySeen,
+    HaproxyWanted,
+    LinksSeen,
+    LinksWanted,
+    Seen,
+    ServerKnobs,
+    Wanted,
+)
 from services.plan.words import sentence
 from tests.pretend import after, settled
 

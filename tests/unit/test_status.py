@@ -8,7 +8,7 @@ import pytest
 from services.api import Health
 from services.drivers.sample import Sample, ServerCounters, ServiceCounters
 from services.model import Document, ServerState
-from services.status import services_status
+from services.reports.status import services_status
 
 
 def document(*states: ServerState) -> Document:

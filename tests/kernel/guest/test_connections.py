@@ -14,10 +14,10 @@ from services.api_reports import ConnectionQuery, Connections, Layer4Report
 from services.drivers.ipvs import KernelIpvs
 from services.drivers.ipvs_conn import KernelConnections
 from services.drivers.nft import KernelNft
-from services.layer4_flows import layer4_report
 from services.model import Document
 from services.render.ipvs import ipvs_wanted
 from services.render.nft import nft_wanted
+from services.reports.flows import layer4_report
 from tests.kernel.guest.lan import CLIENTS, VIP, rip
 from tests.kernel.guest.site import PORT, Site, on_site, tune
 from tests.kernel.guest.wishes import follow

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from services.plan.ipvs import Protocol
+from services.plan.ipvs import Forwarding, Protocol
 from services.plan.ipvs_changes import DropDest, PutDest
 from tests.kernel.guest.site import Site, on_site, tune
-from tests.kernel.guest.wishes import dest, follow, key, live, service
+from tests.kernel.guest.wishes import Wished, dest, follow, key, live, service
 from tests.poll import eventually_async
 
 PIECE = 50_000
@@ -42,6 +42,24 @@ async def test_a_halted_server_loses_its_clients_at_once(site: Site) -> None:
     with pytest.raises(ConnectionError):
         await download.echo(PIECE)
     assert (await site.answer()).server == "web2"
+
+
+@pytest.mark.parametrize("version", [4, 6], ids=["IPv4", "IPv6"])
+@on_site(through=True)
+async def test_by_nat_it_is_the_same(site: Site, version: int) -> None:
+    def nat(number: int, weight: int = 1) -> Wished:
+        return dest(number, weight, Forwarding.NAT, version=version)
+
+    tune(expire_nodest_conn=1)
+    await follow(service(nat(1), version=version))
+    download = await site.call(version=version)
+    await follow(service(nat(1, 0), nat(2), version=version))
+    assert (await site.answer(version=version)).server == "web2"
+    await download.echo(PIECE)
+
+    await follow(service(nat(2), version=version))
+    with pytest.raises(ConnectionError):
+        await download.echo(PIECE)
 
 
 @on_site()

@@ -145,6 +145,25 @@ async def test_auto_nat_leaves_what_services_carry_as_it_is(site: Site, version:
 
 
 @versions
+@on_site(ports=[PORT, OTHER])
+async def test_snat_shows_the_appliance_by_tcp_and_by_udp(site: Site, version: int) -> None:
+    ports = f"{PORT},{OTHER - 1}-{OTHER + 1}"
+    several = {"protocol": Protocol.TCP_UDP, "ports": ports, "mark": OWN_MARKS}
+    both = service(version, Forwarding.SNAT, **several)
+    await applied(document(services=(both,)), drivers())
+    for port in (PORT, OTHER):
+        to = (VIP[version], port)
+        answer = await seen_by(site.lan.clients, CLIENTS[version][0], to, udp=True)
+        assert answer == Answer("web1", OWN[version], rip(1, version), port)
+
+    elsewhere = Layer4Server(id=2, label="web1", address=ip_address(rip(1, version)), port=OTHER)
+    udp = {"protocol": Protocol.UDP, "servers": [elsewhere]}
+    await applied(document(services=(service(version, Forwarding.SNAT, **udp),)), drivers())
+    answer = await site.datagrams(version=version).ask()
+    assert answer == Answer("web1", OWN[version], rip(1, version), OTHER)
+
+
+@versions
 @behind
 async def test_1_to_1_nat_leads_in_and_out_by_the_outside_address(site: Site, version: int) -> None:
     carry_outside()

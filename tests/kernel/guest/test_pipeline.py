@@ -16,7 +16,7 @@ from services.plan.changes import SetRules
 from services.plan.ipvs_changes import DropDest, DropService, PutDest
 from services.render.ipvs import ipvs_wanted
 from services.render.nft import nft_wanted
-from services.status import services_status
+from services.reports.status import services_status
 from services.switch import switched
 from services.wanted import wanted
 from tests.kernel.guest.whole import PLACE, drivers

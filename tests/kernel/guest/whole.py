@@ -14,7 +14,7 @@ from services.drivers.ipvs import KernelIpvs
 from services.drivers.nft import KernelNft
 from services.drivers.sysctl import KernelSysctls
 from services.model import Document
-from services.plan import Change
+from services.plan.changes import Change
 from services.render import Place
 from services.wanted import wanted
 from tests.fakes.checks import fake_checks

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from services.api import Health, ServerStatus, ServiceStatus
 from services.drivers.sample import Sample, ServerCounters, ServiceCounters
-from services.layer4_status import layer4_status
 from services.model import Document, RealServer, VirtualService
-from services.status_words import per_s, service_health, taken_out
+from services.reports.layer4_status import layer4_status
+from services.reports.status_words import per_s, service_health, taken_out
 
 
 def services_status(document: Document, now: Sample, before: Sample) -> tuple[ServiceStatus, ...]:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from services.api import Health, ServerStatus, ServiceStatus
 from services.drivers.sample import Sample
 from services.health.shares import Standing
-from services.layer4_flows import Carried, Counted, of_server, of_service, shown_ports
 from services.model import Layer4Server, Layer4Service
 from services.plan.ipvs import ServiceKey
 from services.render.ipvs import serves, service_keys
-from services.status_words import service_health, taken_out
+from services.reports.flows import Carried, Counted, of_server, of_service, shown_ports
+from services.reports.status_words import service_health, taken_out
 
 UNKNOWN = Standing(up=True, reason="not checked yet", checked=False)
 

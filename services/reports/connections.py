@@ -22,10 +22,10 @@ from services.api_reports import (
     StateCount,
 )
 from services.drivers.ipvs_conn import Line, Slices, number, packed, read_line
-from services.layer4_filter import Facts, Filter, Net
-from services.layer4_handshakes import CAUSES, SYN_RECV, pile_up, waits
-from services.layer4_names import Names
 from services.model import Layer4Service
+from services.reports.connection_filter import Facts, Filter, Net
+from services.reports.handshakes import CAUSES, SYN_RECV, pile_up, waits
+from services.reports.names import Names
 
 MOST_SERVERS = 200
 """Of an answer; those in trouble come first."""

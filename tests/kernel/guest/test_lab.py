@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab of `make run` on a kernel with IPVS: its client is served by layer 4, too."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kernel.guest.hands import ipvsadm
+from tests.lab import Lab
+from tests.lab.agentsocket import ask
+from tests.lab.control import ROOT
+from tests.lab.layout import DIRECT_VIP
+from tests.poll import eventually
+
+TARGET = f"{DIRECT_VIP}:80"
+LABEL = "web-dr"
+START_S = 60
+"""For the first process, the agent and its daemons, in an emulated machine."""
+QUIET_REQUESTS = 20
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin"}
+
+ASKS = """
+import http.client
+asked = http.client.HTTPConnection("{host}", 80, timeout=10, source_address=("192.168.2.200", 0))
+asked.request("GET", "/")
+print(asked.getresponse().getheader("X-Seen-From"))
+"""
+
+DOWNLOADS = """
+import http.client
+asked = http.client.HTTPConnection("{host}", 80, timeout=10)
+asked.request("GET", "/slow?s={seconds}")
+for line in asked.getresponse():
+    print(line.decode().strip())
+"""
+DOWNLOAD_S = 30
+"""Longer than an agent takes to start."""
+
+LAUNCHER = """
+import signal
+from tests.lab import Lab
+with Lab(servers=1, spares=0) as lab:
+    lab.start_agent(layer4=True)
+    print(lab.without_layer4 or "serves", flush=True)
+    signal.pause()
+"""
+
+pytestmark = pytest.mark.timeout(140)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab(servers=2, spares=0) as lab:
+        lab.start_agent(layer4=True)
+        assert lab.without_layer4 == ""
+        lab.start_traffic()
+        yield lab
+
+
+def served(lab: Lab) -> dict[str, int]:
+    """The client's good answers from the layer 4 address, by server; failures as `failed`."""
+    found: dict[str, int] = lab.traffic.get("by_target", {}).get(TARGET, {})
+    return found
+
+
+def status(lab: Lab) -> dict[str, Any]:
+    """The layer 4 service as the Overview gets it, its servers by label."""
+    told = ask(lab.socket, "GET", "/status", timeout_s=10)
+    [found] = (each for each in told["services"] if each["label"] == LABEL)
+    return {**found, "servers": {each["label"]: each for each in found["servers"]}}
+
+
+def switch(lab: Lab, server: str, state: str) -> None:
+    """As the console does it for a person; the command line takes a minute to start here."""
+    now = status(lab)
+    wish = {"servers": [[now["id"], now["servers"][server]["id"]]], "state": state, "why": "test"}
+    ask(lab.socket, "POST", "/layer7/servers", wish, timeout_s=30)
+
+
+def becomes(question: Callable[[], Any]) -> None:
+    eventually(question, within_s=START_S)
+
+
+def follows_without(lab: Lab, server: str) -> None:
+    """The client goes on at the other server, without a failure and without this one."""
+
+    def quiet() -> bool:
+        before = served(lab)
+        becomes(lambda: sum(served(lab).values()) >= sum(before.values()) + QUIET_REQUESTS)
+        after = served(lab)
+        return all(before.get(each) == after.get(each) for each in (server, "failed"))
+
+    becomes(quiet)
+
+
+def test_the_clients_requests_come_from_the_servers_past_the_appliance(lab: Lab) -> None:
+    becomes(lambda: min(served(lab).get(name, 0) for name in ("web1", "web2")) > 5)
+    assert set(lab.traffic["by_target"]) == {"192.168.2.100:80", TARGET}
+    assert "failed" not in served(lab)
+    seen_from = lab.client.run(
+        [sys.executable, "-c", ASKS.format(host=DIRECT_VIP)], timeout_s=30
+    ).stdout.strip()
+    assert seen_from == "192.168.2.200", "the server sees the client, not the appliance"
+
+
+def test_the_overview_is_told_of_it_live(lab: Lab) -> None:
+    def alive() -> bool:
+        now = status(lab)
+        return bool(now["connections"] and now["sessions_per_s"] > 1)
+
+    becomes(alive)
+    now = status(lab)
+    assert (now["health"], now["kind"]) == ("UP", "L4 DR")
+    assert all(each["sessions_total"] > 5 for each in now["servers"].values())
+
+
+def test_the_doctor_finds_its_servers_set_up_as_they_should_be(lab: Lab) -> None:
+    key = status(lab)["id"]
+    found = ask(lab.socket, "POST", f"/doctor?service={key}", timeout_s=60)["findings"]
+    assert {each["server"] for each in found if each["server"]} == {"web1", "web2"}
+    assert {each["verdict"] for each in found} == {"good"}, found
+
+
+@pytest.mark.parametrize("state", ["drain", "halt"])
+def test_a_server_that_a_person_takes_out_gets_nothing_more(lab: Lab, state: str) -> None:
+    switch(lab, "web1", state)
+    becomes(lambda: status(lab)["servers"]["web1"]["health"] == state.upper())
+    if state == "halt":  # a drained one keeps the connections it has
+        follows_without(lab, "web1")
+    switch(lab, "web1", "online")
+    before = served(lab)["web1"]
+    becomes(lambda: served(lab)["web1"] > before)
+
+
+def test_a_server_that_ends_is_left_out_and_taken_back(lab: Lab) -> None:
+    lab.server("web2").stop()
+    becomes(lambda: status(lab)["servers"]["web2"]["health"] == "DOWN")
+    follows_without(lab, "web2")
+    lab.server("web2").start()
+    before = served(lab)["web2"]
+    becomes(lambda: served(lab)["web2"] > before)
+
+
+def test_a_download_outlives_the_agent_and_its_counters_do(lab: Lab, tmp_path: Path) -> None:
+    script = DOWNLOADS.format(host=DIRECT_VIP, seconds=DOWNLOAD_S)
+    log = tmp_path / "download"
+    download = lab.client.spawn([sys.executable, "-u", "-c", script], log=log)
+    becomes(lambda: log.exists() and "web" in log.read_text())
+    before = status(lab)["sessions_total"]
+    lab.agent.kill()
+    lab.agent.start(START_S)
+    assert download.wait(START_S) == 0, log.read_text()
+    assert len(log.read_text().split()) == DOWNLOAD_S
+    assert status(lab)["sessions_total"] > before
+
+
+def used() -> int:
+    """How often the kernel's scheduler is in use, in all networks together."""
+    lines = Path("/proc/modules").read_text().splitlines()
+    return next(int(line.split()[2]) for line in lines if line.startswith("ip_vs_wlc "))
+
+
+def test_a_killed_lab_leaves_no_table_in_the_kernel() -> None:
+    before = used()
+    with subprocess.Popen(
+        [sys.executable, "-c", LAUNCHER],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+    ) as launcher:
+        try:
+            assert launcher.stdout is not None
+            assert launcher.stdout.readline() == "serves\n"
+            assert used() == before + 1, "its service has the scheduler"
+            assert ipvsadm("-S", "-n") == "", "and none is in this machine's own network"
+        finally:
+            launcher.send_signal(signal.SIGKILL)
+    becomes(lambda: used() == before)
+
+
+UNPRIVILEGED = (
+    *("unshare", "--user", "--map-root-user", "--mount", "sh", "-c"),
+    # the account's own machine has no group of the appliance's, whose number it could not use
+    'mount --bind /dev/null /etc/group; exec "$@"',
+    "sh",
+)
+
+
+def test_without_roots_rights_it_says_why_it_has_none() -> None:
+    begun = time.monotonic()
+    done = subprocess.run(
+        [*UNPRIVILEGED, sys.executable, "-c", LAUNCHER.replace("signal.pause()", "pass")],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        "This kernel gives the agent no IPVS, which layer 4 services need. Start it as root with "
+        "the module ip_vs loaded, or try layer 4 in `make vm`.\n"
+    ), f"after {time.monotonic() - begun:.0f} s"
