@@ -38,6 +38,9 @@ from tests.netns import Namespace, ip
 CHECK = {"kind": "connect", "interval_s": 15, "timeout_s": 3, "fall": 2, "rise": 1}
 FAR, NEAR = "10.0.0.1", "10.0.0.2"
 NETWORK = "198.19.0.0/16"
+ANSWERING = f"local {NETWORK} dev lo table local"
+SILENT = f"blackhole {NETWORK} table local"
+"""Routes of the far end: every address is its own, or whatever comes for them vanishes."""
 START_S = 120.0
 LOOK_S = 0.25
 GIVE_UP = 4
@@ -67,9 +70,9 @@ def measure() -> Samples:
             _require_right(agent, 100, within_s=START_S)
             lines = saved()
             time.sleep(bound)  # until each has been looked at
-            for weight, kind in ((0, "blackhole"), (100, "local"), (0, "blackhole")):
+            for weight, route in ((0, SILENT), (100, ANSWERING), (0, SILENT)):
                 with network.entered():
-                    ip(f"route replace {kind} {NETWORK} table local")
+                    ip(f"route replace {route}")
                 begun = time.perf_counter()
                 wrong = _until_right(agent, weight, within_s=GIVE_UP * bound)
                 if not weight:
@@ -119,7 +122,7 @@ def _servers(folder: Path) -> Iterator[Namespace]:
             ip(
                 "link set far up",
                 f"addr add {FAR}/24 dev far",
-                f"route add local {NETWORK} dev lo table local",
+                f"route add {ANSWERING}",
             )
             config = written(
                 folder,
