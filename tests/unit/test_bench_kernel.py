@@ -47,7 +47,13 @@ TOLD: dict[str, Any] = {
         "lines": [11000.0],
     },
     "change": {"many": [0.02], "few": [0.016], "drain_many": [9.0], "drain_few": [0.5]},
-    "peers": {"agent": [20.0], "keepalived": [40.0], "agent_few": [8.0], "ldirectord": [80.0]},
+    "peers": {
+        "agent": [20.0],
+        "keepalived": [40.0],
+        "agent_few": [8.0],
+        "ldirectord": [80.0],
+        "services": [1000.0, 20.0],
+    },
     "traffic": TRAFFIC,
     "flip": {
         "right": [24.0, 26.0],
