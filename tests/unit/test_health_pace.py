@@ -11,9 +11,8 @@ from services.agent.health import LATEST_S, SHARE, SHARE_IN_HASTE, SOONEST_S, pa
 def test_a_look_takes_its_share_of_a_core_and_a_larger_one_while_a_server_is_about_to_turn() -> (
     None
 ):
-    spent = 0.05
-    assert spent / pause_s(spent, settled=True) == pytest.approx(SHARE)
-    assert spent / pause_s(spent * 2, settled=False) == pytest.approx(SHARE_IN_HASTE / 2)
+    assert pause_s(0.05, settled=True) == pytest.approx(0.05 / SHARE)
+    assert pause_s(0.1, settled=False) == pytest.approx(0.1 / SHARE_IN_HASTE)
 
 
 def test_ten_servers_are_asked_about_no_sooner_and_a_hundred_thousand_no_later() -> None:
