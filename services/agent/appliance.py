@@ -40,14 +40,14 @@ from services.health.shares import FULL, Shares
 from services.identity import with_ids
 from services.model import Document, RealServer, ServerState, real_servers, server_names
 from services.plan.changes import AddAddress, Change, DropAddress, DropGateway, SetGateway
-from services.plan.ipvs import IpvsSeen
+from services.plan.ipvs import IpvsSeen, IpvsWanted
 from services.plan.ipvs_planner import plan_ipvs
 from services.plan.planner import plan
 from services.plan.state import Seen, ServerKey, ServerKnobs, Wanted
 from services.plan.words import sentence
 from services.render import Place
 from services.render.haproxy import knobs_of
-from services.render.ipvs import ipvs_wanted
+from services.render.ipvs import table_of
 from services.store import RevisionRecord, Staged, Store
 from services.switch import reason, switched
 from services.wanted import wanted
@@ -286,9 +286,10 @@ class Appliance:
     async def share(self, document: Document, shares: Shares) -> None:
         """Give layer 4 servers what health leaves them; nothing if `document` runs no more.
 
-        Only what differs from the shares before is written, and nobody looks first: ten thousand
-        servers that fail at once are out of the way as soon as the kernel can write it, and what
-        differs from what it was thought to have is found by the loop.
+        Only what differs from the shares before is worked out and written, and nobody looks first:
+        one server that fails costs the same among ten thousand, ten thousand that fail at once are
+        out of the way as soon as the kernel can write it, and what differs from what it was thought
+        to have is found by the loop.
         """
         if shares == self._shares:
             return
@@ -296,10 +297,14 @@ class Appliance:
             running = self.running
             if running.document is not document:
                 return
+            turned = {service for (service, _), _ in shares.items() ^ self._shares.items()}
             self._shares = shares
-            layer4 = ipvs_wanted(document, shares)
-            weights = replace(layer4, timeouts=None)
-            changes = plan_ipvs(weights, IpvsSeen(table=running.wanted.ipvs.table))
+            services = (each for each in document.cluster.layer4 if each.id in turned)
+            after, before = table_of(services, document.local, shares), running.wanted.ipvs
+            changes = plan_ipvs(
+                IpvsWanted(after), IpvsSeen({key: before.table[key] for key in after})
+            )
+            layer4 = replace(before, table={**before.table, **after})
             self.running = replace(running, wanted=replace(running.wanted, ipvs=layer4))
             if changes:
                 await self._drivers.ipvs.write(changes)
