@@ -105,8 +105,14 @@ def _firmware(firmware: Firmware, folder: Path) -> list[str]:
 class Machine:
     """A machine that runs; `with` starts it and cuts its power at the end."""
 
-    def __init__(self, disk: Path, folder: Path, hardware: Hardware | None = None) -> None:
-        """`disk` is an overlay; `folder` keeps the log and the firmware's variables."""
+    def __init__(
+        self, disk: Path, folder: Path, hardware: Hardware | None = None, *, resume: str = ""
+    ) -> None:
+        """`disk` is an overlay; `folder` keeps the log and the firmware's variables.
+
+        `resume`: go on where the machine was when it was kept under this name, see `keep`.
+        """
+        self._resume = resume
         self._folder = folder
         self._disk = disk
         self._hardware = hardware or Hardware()
@@ -126,6 +132,8 @@ class Machine:
         control.unlink(missing_ok=True)
         argv = command_line(self._disk, self._folder, self._hardware)
         argv += ["-display", "none", "-qmp", f"unix:{control},server=on,wait=off"]
+        if self._resume:
+            argv += ["-loadvm", self._resume]
         self._pid = start_daemon(argv, log_to=self.log, do=INSTALL)
         self.started_at = time.monotonic()
         try:
@@ -178,6 +186,15 @@ class Machine:
         line, _, self._pending = self._pending.partition(b"\n")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def keep(self, name: str) -> None:
+        """Write the whole machine, as it runs, into its disk: a copy can be resumed there.
+
+        Not under UEFI, whose variables lie in a file that keeps one state only.
+        """
+        said = self.order("human-monitor-command", **{"command-line": f"savevm {name}"})
+        if said:
+            raise Unable(f"QEMU does not keep the machine: {said.strip()}.", do=INSTALL)
 
     # ----------------------------------------------------------------------------------- hands
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.tiers import under_ci
 from tests.tree import ROOT
 
 PLACE = "ballast-tests"
 """Where the tests lie in that root."""
 PYTHON = "/usr/lib/ballast/bin/python3"
+LOADER = "/lib64/ld-linux-x86-64.so.2"
+LIBRARIES = "usr/lib/x86_64-linux-gnu"
 TREE = ("services", "tests", "image", "pyproject.toml")
 """What any test needs of this tree."""
 BROUGHT = (
@@ -73,13 +77,15 @@ def pytest_inside(root: Path, *words: str, timeout_s: float) -> tuple[int, str]:
     To be called in a child of `tests.netns`, which sees the root as its own from then on. It is
     entered by pivot_root, because a lab makes mount namespaces, and who joins one of these has
     left a mere chroot. The machine's own root lies at /host, for clients that an appliance does
-    not have: `curl` is the machine's, in the network of whoever calls it.
+    not have: `curl` is the machine's, in the network of whoever calls it. So is `tmux`, but brought
+    in, because what it shows is the appliance's. Where a skip is a failure it is one in there too.
     """
     for name in ("host", "before"):
         (root / name).mkdir()
     client = root / "usr/local/bin/curl"
     client.write_text('#!/bin/sh\nexec /usr/sbin/chroot /host curl "$@"\n')
     client.chmod(0o755)
+    _lend_tmux(root)
     _run("mount", "--bind", root, root)
     _run("mount", "--bind", "/", root / "host")
     _run("mount", "--rbind", "/dev", root / "dev")
@@ -93,7 +99,12 @@ def pytest_inside(root: Path, *words: str, timeout_s: float) -> tuple[int, str]:
     done = subprocess.run(
         [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-q", *words],
         cwd=f"/{PLACE}",
-        env={**ENVIRONMENT, "PATH": "/usr/local/bin:/usr/sbin:/usr/bin", "LC_ALL": "C.UTF-8"},
+        env={
+            **ENVIRONMENT,
+            "PATH": "/usr/local/bin:/usr/sbin:/usr/bin",
+            "LC_ALL": "C.UTF-8",
+            "CI": str(under_ci()).lower(),
+        },
         check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -102,6 +113,24 @@ def pytest_inside(root: Path, *words: str, timeout_s: float) -> tuple[int, str]:
         timeout=timeout_s,
     )
     return done.returncode, done.stdout
+
+
+def _lend_tmux(root: Path) -> None:
+    """With those of its libraries that are not there, and found by it alone."""
+    program = shutil.which("tmux")
+    if program is None:
+        return
+    lent = root / PLACE / "lent"
+    lent.mkdir()
+    shutil.copy(program, lent)
+    told = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    for name, path in re.findall(r"(\S+) => (/\S+)", told):
+        if not (root / LIBRARIES / name).exists():
+            shutil.copy(path, lent / name)
+    place = f"/{PLACE}/{lent.name}"
+    client = root / "usr/local/bin/tmux"
+    client.write_text(f'#!/bin/sh\nexec {LOADER} --library-path {place} {place}/tmux "$@"\n')
+    client.chmod(0o755)
 
 
 def _run(*argv: str | Path) -> None:

@@ -54,6 +54,8 @@ SUBJECTS = (
     Subject("console", ("console.paint.s", "console.key.ms", "console.rss.mb")),
     Subject("idle", ("console.idle.pct",)),
     Subject("connections", ("l4.connections.ms", "l4.connections.s", "l4.connections.mb")),
+    Subject("health", ("health.detect.ratio", "health.vs_ldirectord")),
+    Subject("checking", ("health.cpu.pct", "health.shared")),
     Subject(
         "kernel",
         (

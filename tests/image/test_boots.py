@@ -25,6 +25,7 @@ from tests.netns import inside
 pytestmark = [pytest.mark.long, pytest.mark.timeout(BUILD_S)]
 
 CHOSEN = "Correct-Horse-7"
+ADDRESSES = "cat /sys/class/net/eth[0-3]/address"
 TEST_S = 1200
 LARGER_MIB = 12 * 1024
 COPY_S = 600
@@ -34,9 +35,19 @@ other one has painted."""
 MEMORY_MIB = 350
 
 
+RUNNING = "running"
+"""The name under which the settled unit was kept before it was shut down."""
+
+on_settled = pytest.mark.xdist_group("settled")
+"""One process has all that needs the settled unit, so that it settles once."""
+
+
 @dataclass(frozen=True)
 class Settled:
-    """A unit that was switched on once, has filled its second slot, and was shut down."""
+    """A unit that was switched on once, has filled its second slot, and was shut down.
+
+    `disk` also holds the unit as it ran before that, logged in as root (`resumed`).
+    """
 
     disk: Path
     failed: str
@@ -44,6 +55,14 @@ class Settled:
     listening: str
     memory_mib: int
     data_mib: int
+    cards: str
+    """Hardware addresses of eth0 to eth3."""
+
+    def resumed(self, folder: Path) -> Path:
+        """A disk of the test's own on which the unit runs on."""
+        disk = folder / "disk.qcow2"
+        shutil.copyfile(self.disk, disk)
+        return disk
 
 
 def overlay(below: Path, folder: Path) -> Path:
@@ -59,8 +78,8 @@ def settled(appliance: Appliance, tmp_path_factory: pytest.TempPathFactory) -> S
     disk = overlay(appliance.disk, folder)
     asyncio.run(guest_disk.shorten(disk, LARGER_MIB * MIB))
     told: list[str] = inside(_settle, appliance, disk, folder, timeout_s=TEST_S)
-    failed, listening, memory, data = told
-    return Settled(disk, failed, listening, int(memory), int(data))
+    failed, listening, memory, data, cards = told
+    return Settled(disk, failed, listening, int(memory), int(data), cards)
 
 
 def _settle(appliance: Appliance, disk: Path, folder: Path) -> list[str]:
@@ -75,7 +94,9 @@ def _settle(appliance: Appliance, disk: Path, folder: Path) -> list[str]:
             unit.shell("ss -Hltun | cat"),
             memory,
             unit.shell("df -BM --output=size /data | tail -n 1 | tr -dc 0-9"),
+            unit.shell(ADDRESSES),
         ]
+        unit.machine.keep(RUNNING)
         unit.switch_off()
         return [each.strip() for each in told]
 
@@ -83,19 +104,23 @@ def _settle(appliance: Appliance, disk: Path, folder: Path) -> list[str]:
 # ------------------------------------------------------------------------------- the first boot
 
 
+@on_settled
 def test_nothing_failed_and_only_ssh_listens(settled: Settled) -> None:
     assert settled.failed == ""
     assert {line.split()[4].rpartition(":")[2] for line in settled.listening.splitlines()} == {"22"}
 
 
+@on_settled
 def test_it_leaves_most_of_the_smallest_machine_free(settled: Settled) -> None:
     assert settled.memory_mib <= MEMORY_MIB
 
 
+@on_settled
 def test_the_data_partition_has_grown_to_the_disk(settled: Settled) -> None:
     assert settled.data_mib > LARGER_MIB - DISK_MIB + 3000
 
 
+@on_settled
 async def test_the_second_slot_was_filled_and_the_first_called_good(settled: Settled) -> None:
     found = await guest_disk.grub_variables(settled.disk)
     assert {name: found[name] for name in ("A_OK", "A_TRY", "B_OK", "B_TRY")} == {
@@ -175,6 +200,7 @@ def _comes_up(appliance: Appliance, disk: Path, folder: Path) -> None:
         unit.switch_off()
 
 
+@on_settled
 @pytest.mark.parametrize("what", DAMAGE)
 def test_the_other_slot_starts_when_this_one_is_damaged(
     appliance: Appliance, settled: Settled, tmp_path: Path, what: str
@@ -193,6 +219,7 @@ def _says(appliance: Appliance, disk: Path, folder: Path, words: list[str], card
         unit.see("F2 Log in", FACTORY, *words, within_s=PAINT_S)
 
 
+@on_settled
 def test_a_broken_data_partition_is_said_and_kept_for_rescue(
     appliance: Appliance, settled: Settled, tmp_path: Path
 ) -> None:
@@ -249,30 +276,35 @@ def test_power_cuts_during_the_first_boot_leave_a_unit_that_comes_up_whole(
 
 
 def _cut_applies(appliance: Appliance, disk: Path, folder: Path) -> list[tuple[str, str]]:
-    """Cut the power in the middle of applies, again and again; what the unit then says."""
+    """Cut the power in the middle of applies, again and again; what the unit says afterwards."""
     found = []
-    for turn in range(2):
-        with Unit(disk, folder, appliance.root) as unit:
-            unit.see_status()
-            unit.root_shell(CHOSEN, first=False)
-            add = f"ballast vip add turn{turn}-$i --addresses 192.168.2.1$i --ports 80"
-            unit.type(f"clear; for i in 10 11 12 13 14 15 16 17 18 19; do {add}; done\n")
-            unit.see("Done; revision")
-            time.sleep(0.7 * turn)
+    with Unit(disk, folder, appliance.root, resume=RUNNING) as unit:
+        _begin_applies(unit, 0)
+    for turn in range(1, 3):
         with Unit(disk, folder, appliance.root) as unit:
             unit.see_status()
             unit.root_shell(CHOSEN, first=False)
             counted = unit.shell("ballast vip list --json | grep -c label")
             notices = unit.shell("ballast status --json | grep -A3 notices")
             found.append((counted, notices))
-            unit.switch_off()
+            if turn == 1:
+                _begin_applies(unit, turn)
+                time.sleep(0.7)
     return found
 
 
+def _begin_applies(unit: Unit, turn: int) -> None:
+    """Have services added, one change after the other; comes back when the first is done."""
+    add = f"ballast vip add turn{turn}-$i --addresses 192.168.2.1{turn}$i --ports 80"
+    unit.type(f"clear; for i in 0 1 2 3 4 5 6 7 8 9; do {add}; done\n")
+    unit.see("Done; revision")
+
+
+@on_settled
 def test_a_power_cut_during_an_apply_leaves_the_old_or_the_new_revision(
     appliance: Appliance, settled: Settled, tmp_path: Path
 ) -> None:
-    disk = overlay(settled.disk, tmp_path)
+    disk = settled.resumed(tmp_path)
     found = inside(_cut_applies, appliance, disk, tmp_path, timeout_s=2 * TEST_S)
     counted = [int(number) for number, _ in found]
     assert counted == sorted(counted)
@@ -284,9 +316,7 @@ def test_a_power_cut_during_an_apply_leaves_the_old_or_the_new_revision(
 
 
 def _erased(appliance: Appliance, disk: Path, folder: Path) -> None:
-    with Unit(disk, folder, appliance.root) as unit:
-        unit.see_status()
-        unit.root_shell(CHOSEN, first=False)
+    with Unit(disk, folder, appliance.root, resume=RUNNING) as unit:
         unit.shell("ballast vip add web --addresses 192.168.2.100 --ports 80")
         unit.shell("touch /etc/left-behind; sync")
     with Unit(disk, folder, appliance.root) as unit:
@@ -310,10 +340,11 @@ def _choose_factory_defaults(unit: Unit) -> None:
     unit.press("down", "down", "down", "ret")
 
 
+@on_settled
 def test_factory_defaults_erase_everything_that_was_configured(
     appliance: Appliance, settled: Settled, tmp_path: Path
 ) -> None:
-    disk = overlay(settled.disk, tmp_path)
+    disk = settled.resumed(tmp_path)
     inside(_erased, appliance, disk, tmp_path, timeout_s=TEST_S)
 
 
@@ -324,16 +355,16 @@ def _names(appliance: Appliance, disk: Path, folder: Path, order: list[int]) -> 
     with Unit(disk, folder, appliance.root, order=order) as unit:
         unit.see_status()
         unit.root_shell(CHOSEN, first=False)
-        return unit.shell("cat /sys/class/net/eth[0-3]/address")
+        return unit.shell(ADDRESSES)
 
 
+@on_settled
 def test_cards_that_change_places_keep_their_names(
     appliance: Appliance, settled: Settled, tmp_path: Path
 ) -> None:
     disk = overlay(settled.disk, tmp_path)
-    before = inside(_names, appliance, disk, tmp_path, [0, 1, 2, 3], timeout_s=TEST_S)
     after = inside(_names, appliance, disk, tmp_path, [2, 3, 1, 0], timeout_s=TEST_S)
-    assert before.split() == after.split() == [f"52:54:00:ba:11:0{n}" for n in range(4)]
+    assert settled.cards.split() == after.split() == [f"52:54:00:ba:11:0{n}" for n in range(4)]
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +23,24 @@ CHOSEN = "Correct-Horse-7"
 NEW = "192.168.2.77"
 TAKEN = ADDRESSES[1].partition("/")[0]
 NAME = "lb-berlin"
-HOUR_S = 1500
+HOUR_S = 1800
+
+VIP = "192.168.2.100"
+SERVER_PORT = 8000
+"""On the neighbour's second address somebody listens there, on its first nobody."""
+LAYER_4 = (
+    f"vip add shop --layer 4 --addresses {VIP} --ports 80 --check-port {SERVER_PORT}",
+    f"rip add shop web1 --address {TAKEN}",
+    f"rip add shop web2 --address {NEIGHBOUR}",
+    f"vip add names --layer 4 --protocol udp --addresses {VIP} --ports 53 --check-kind ping",
+    f"rip add names ns1 --address {TAKEN}",
+)
+HEALTH = {("shop", "web1"): "UP", ("shop", "web2"): "DOWN", ("names", "ns1"): "UP"}
+HEALTH_S = 120
+UNCONFINED = {"ballast-tty.service", "ballast-login.service"}
+"""What they start becomes people's sessions."""
+EXPOSED = 3.5
+"""By systemd's judgement; the limit for ours."""
 
 
 @pytest.mark.timeout(HOUR_S + 600)
@@ -41,6 +63,8 @@ def _hour(appliance: Appliance, disk: Path, folder: Path, renew: bool) -> None:
         unit.see(NAME)
         assert unit.answers_ping(NEW)
         _over_ssh(unit, folder)
+        with listening(TAKEN, SERVER_PORT):
+            _layer_4_is_looked_after(unit, folder)
         unit.switch_off()
 
 
@@ -117,7 +141,52 @@ def _overview_and_restart(unit: Unit, renew: bool) -> None:
 
 
 def _over_ssh(unit: Unit, folder: Path) -> None:
-    told = unit.ssh("loadbalancer", CHOSEN, NEW, "ballast", "status", "--json", folder=folder)
-    assert told.returncode == 0, told
-    node = json.loads(told.stdout)["node"]
+    node = json.loads(_administrate(unit, folder, ["status", "--json"]))["node"]
     assert (node["hostname"], node["revision"]) == (NAME, 1)
+
+
+@contextmanager
+def listening(address: str, port: int) -> Iterator[None]:
+    """A real server, as far as a look at its port goes: the kernel takes the connections."""
+    with socket.create_server((address, port), backlog=1024):
+        yield
+
+
+def _layer_4_is_looked_after(unit: Unit, folder: Path) -> None:
+    """By ballast-checks and ballast-probe, confined; and the kernel's table shows what they saw."""
+    for words in LAYER_4:
+        _administrate(unit, folder, words.split())
+    give_up_at = time.monotonic() + HEALTH_S
+    while (seen := _health(unit, folder)) != HEALTH:
+        assert time.monotonic() < give_up_at, seen
+    unit.root_shell(CHOSEN, first=True)
+    working = unit.shell("systemctl is-active ballast-checks ballast-probe")
+    assert working.split()[-2:] == ["active", "active"]
+    table = unit.shell("ipvsadm -Ln | cat")
+    assert re.search(rf"TCP +{VIP}:80 wlc persistent 300", table), table
+    assert re.search(rf"UDP +{VIP}:53 wlc persistent 300", table), table
+    assert re.search(rf"-> {TAKEN}:80 +Route +100 ", table), table
+    assert re.search(rf"-> {NEIGHBOUR}:80 +Route +0 ", table), table
+    assert re.search(rf"-> {TAKEN}:53 +Route +100 ", table), table
+    judged = unit.shell("systemd-analyze security --no-pager 2>&1 | grep -a ballast-")
+    exposure = {name: float(told) for name, told in re.findall(r"(ballast-\S+) +([\d.]+)", judged)}
+    assert {"ballast-agent.service", "ballast-checks.service", "ballast-probe.service"} < {
+        *exposure
+    }
+    assert max(told for name, told in exposure.items() if name not in UNCONFINED) <= EXPOSED, judged
+
+
+def _administrate(unit: Unit, folder: Path, words: Sequence[str]) -> str:
+    done = unit.ssh("loadbalancer", CHOSEN, NEW, "ballast", *words, folder=folder)
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+def _health(unit: Unit, folder: Path) -> dict[tuple[str, str], str]:
+    """(service, server) → the word on its chip."""
+    services = json.loads(_administrate(unit, folder, ["status", "--json"]))["services"]
+    return {
+        (service["label"], server["label"]): server["health"]
+        for service in services
+        for server in service["servers"]
+    }

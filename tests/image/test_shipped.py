@@ -17,7 +17,7 @@ AS_IT_IS = ("console", "overlays")
 
 
 @pytest.mark.long
-@pytest.mark.needs("curl")
+@pytest.mark.needs("curl", "tmux")
 @pytest.mark.timeout(PEERS_S + 300)
 def test_the_peers_tier_passes_in_the_appliances_own_root(built: Built, tmp_path: Path) -> None:
     root = tmp_path / "root"

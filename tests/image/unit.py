@@ -44,8 +44,12 @@ class Unit(Watched):
         cards: int = CARDS,
         order: Sequence[int] = (),
         extra: Sequence[str] = (),
+        resume: str = "",
     ) -> None:
-        """`disk` is an overlay over a product, `root` the root.tar that it was made from."""
+        """`disk` is an overlay over a product, `root` the root.tar that it was made from.
+
+        `resume` is the name under which a machine with the same hardware was kept on that disk.
+        """
         self._asked = 0
         wired = "tap,ifname=unit0,script=no,downscript=no"
         hardware = Hardware(
@@ -54,7 +58,7 @@ class Unit(Watched):
             order=order,
             extra=extra,
         )
-        super().__init__(Machine(disk, folder, hardware), root)
+        super().__init__(Machine(disk, folder, hardware, resume=resume), root)
 
     def __enter__(self) -> Self:
         if "wire:" not in ip("-o link show"):

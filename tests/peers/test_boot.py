@@ -22,6 +22,7 @@ from services.client import Client
 from services.errors import ApplianceError
 from services.model import Document
 from tests.netns import Namespace, cable, ip, mount
+from tests.poll import eventually
 from tests.systemd import under_systemd
 from tests.tree import ROOT
 
@@ -66,11 +67,23 @@ def boot(damage: str = "") -> Namespace:
         mount(b"none", covered, b"tmpfs", 0)
     for folder in (STATE, ETC, SOCKET.parent):
         folder.mkdir(mode=0o750)
-    (SOCKET.parent / "cards-named").touch()
     if damage:
         (SOCKET.parent / "data-broken").write_text(damage)
-    systemctl("start", "ballast-agent")
     return far
+
+
+def start() -> set[str]:
+    """As at a boot, beside the naming of the cards; the agent's states while that went on."""
+    systemctl("start", "--no-block", "ballast-agent")
+    eventually(SOCKET.exists)
+    states = set()
+    go_on_at = time.monotonic() + 1
+    while time.monotonic() < go_on_at:
+        states.add(shown("ballast-agent", "ActiveState"))
+    assert not (ETC / "hostname").exists()
+    (SOCKET.parent / "cards-named").touch()
+    systemctl("start", "ballast-agent")
+    return states
 
 
 def systemctl(*words: str) -> str:
@@ -123,8 +136,10 @@ def web() -> Document:
 
 async def _the_first_boot() -> dict[str, Any]:
     far = boot("The data partition is broken.\nRescue \x1b[2J it.\n")
+    before_the_names = start()
     status = await until(lambda status: bool(status.node.interfaces[0].addresses))
     told = {
+        "before the names": before_the_names,
         "addresses": status.node.interfaces[0].addresses,
         "notices": status.node.notices,
         "hostname": (ETC / "hostname").read_text(),
@@ -185,6 +200,12 @@ def test_the_first_boot_brings_up_the_factorys_address_and_name(first_boot: dict
     assert first_boot["addresses"] == ("192.168.2.21/24",)
     assert first_boot["hostname"] == "lbmaster\n"
     assert first_boot["forward"] == "1"
+
+
+def test_the_agent_loads_beside_the_naming_of_the_cards_and_begins_after_it(
+    first_boot: dict[str, Any],
+) -> None:
+    assert first_boot["before the names"] == {"activating"}
 
 
 def test_systemd_is_told_when_the_agent_listens(first_boot: dict[str, Any]) -> None:

@@ -18,6 +18,8 @@ from tests.peers.appliance import answers, healths
 from tests.poll import eventually
 from tests.tmux import Tmux
 
+pytestmark = pytest.mark.needs("tmux")
+
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:

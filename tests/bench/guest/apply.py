@@ -16,8 +16,8 @@ from services.agent.first_look import FirstLook
 from services.apply import converge, look
 from services.drivers.ipvs import KernelIpvs
 from services.drivers.ipvs_refusal import NotDone
-from services.plan import plan
 from services.plan.ipvs_changes import IpvsChange
+from services.plan.planner import plan
 from services.wanted import wanted
 from tests.bench.guest.tables import (
     NEVER,
