@@ -15,6 +15,8 @@ from services.api import (
     ReviewView,
     RevisionInfo,
     Status,
+    StoredFile,
+    StoredKind,
     WhoAmI,
 )
 from services.errors import ApplyFailed
@@ -91,6 +93,9 @@ class Hostile(ScriptedAppliance):
             for info in await super().revisions()
         )
 
+    async def stored(self, kind: StoredKind) -> tuple[StoredFile, ...]:
+        return (StoredFile(name=self.words, size=7),)
+
     async def draft(self) -> DraftView:
         found = await super().draft()
         edits = tuple(edit.model_copy(update={"label": self.words}) for edit in found.edits)
@@ -114,6 +119,7 @@ WALK: tuple[tuple[str, ...], ...] = (
     ("f7", "f9", "escape", "escape"),
     ("2", "2", "escape", "escape"),
     ("4", "2", "enter", "escape", "b", "escape", "escape", "escape"),
+    ("4", "8", "x", "escape", "e", "escape", "n", "c", "escape", "escape", "escape"),
     ("5", "1", "slash", "z", "escape", "escape", "escape"),
     ("7", "1", "f1", "escape", "escape", "escape"),
     ("8", "1", "escape", "escape"),
