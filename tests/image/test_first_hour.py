@@ -16,7 +16,7 @@ import pytest
 
 from image import guest_disk, recipe
 from tests.image.conftest import Appliance
-from tests.image.unit import ADDRESSES, FACTORY, NEIGHBOUR, Unit, open_ports
+from tests.image.unit import ADDRESSES, CONSOLE_S, FACTORY, NEIGHBOUR, Unit, open_ports
 from tests.netns import inside
 
 CHOSEN = "Correct-Horse-7"
@@ -88,7 +88,7 @@ def _wizard(unit: Unit, renew: bool) -> None:
     unit.answer("New password:", CHOSEN)
     unit.answer("Retype new password:", CHOSEN)
 
-    unit.see("step 1 of 4", "eth0")
+    unit.see("step 1 of 4", "eth0", within_s=CONSOLE_S)
     unit.looks("wizard-1-interface", renew=renew)
     unit.press("ret")
 
@@ -129,7 +129,7 @@ def _wizard(unit: Unit, renew: bool) -> None:
 
 def _overview_and_restart(unit: Unit, renew: bool) -> None:
     unit.log_in_first("loadbalancer", "loadbalancer", CHOSEN)
-    unit.see("System Overview", NAME)
+    unit.see("System Overview", NAME, within_s=CONSOLE_S)
     unit.looks("overview", renew=renew)
     unit.press("f12")
     unit.see("Restart")

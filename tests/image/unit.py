@@ -30,6 +30,9 @@ PAINT_S = 480
 """Until the status screen has painted its figures: 40 on a machine with nothing else to do, more
 than 240 seen on one that had to do six times what it can."""
 
+CONSOLE_S = 240
+"""Until a console has loaded after a login, which is a good part of a start."""
+
 
 class Unit(Watched):
     """`with` lays its cables too."""
