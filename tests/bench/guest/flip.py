@@ -48,7 +48,7 @@ ANSWERING = f"local {NETWORK} dev lo table local"
 SILENT = f"blackhole {NETWORK} table local"
 """Routes of the far end: every address is its own, or whatever comes for them vanishes."""
 START_S = 120.0
-LOOK_S = 0.25
+LOOK_S = 0.5
 GIVE_UP = 4
 """Times the bound, until those that are wrong then are lost."""
 SETTLED_S = 5.0
@@ -71,19 +71,22 @@ def measure() -> Samples:
     bound = bound_s(wanted.cluster.layer4[0])
     new_card()
     found: Samples = {"right": [], "lost": [], "bound": [bound], "restored": _restored(wanted)}
-    with tempfile.TemporaryDirectory() as name, _servers(Path(name)) as network:
-        with started(wanted, Path(name)) as agent:
-            _require_right(agent, 100, within_s=START_S)
-            time.sleep(bound)  # until each has been looked at
-            for weight, route in ((0, SILENT), (100, ANSWERING), (0, SILENT)):
-                with network.entered():
-                    ip(f"route replace {route}")
-                begun = time.perf_counter()
-                wrong = _until_right(agent, weight, within_s=GIVE_UP * bound)
-                if not weight:
-                    found["right"].append(time.perf_counter() - begun)
-                time.sleep(SETTLED_S)
-                found["lost"].append(float(max(wrong, _wrong(weight))))
+    with (
+        tempfile.TemporaryDirectory() as name,
+        _servers(Path(name)) as network,
+        started(wanted, Path(name)) as agent,
+    ):
+        _require_right(agent, 100, within_s=START_S)
+        time.sleep(bound)  # until each has been looked at
+        for weight, route in ((0, SILENT), (100, ANSWERING), (0, SILENT)):
+            with network.entered():
+                ip(f"route replace {route}")
+            begun = time.perf_counter()
+            wrong = _until_right(agent, weight, within_s=GIVE_UP * bound)
+            if not weight:
+                found["right"].append(time.perf_counter() - begun)
+            time.sleep(SETTLED_S)
+            found["lost"].append(float(max(wrong, _wrong(weight))))
     return found
 
 
