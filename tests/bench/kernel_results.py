@@ -70,23 +70,25 @@ def _change(samples: Samples) -> list[Result]:
     ]
 
 
-def _peers(samples: Samples) -> list[Result]:
-    def against(name: str, ours: str, theirs: str, note: str) -> Result:
-        return Result(
-            name,
-            Formula.OURS_TO_PEER,
-            samples[ours],
-            samples[theirs],
-            samples_unit="s",
-            note=f"{note}: {statistics.median(samples[ours]):.1f} s, {theirs} "
-            f"{statistics.median(samples[theirs]):.1f} s",
-        )
+def _against(peer: str) -> Callable[[Samples], list[Result]]:
+    def judge(samples: Samples) -> list[Result]:
+        ours, theirs = (statistics.median(samples[each]) for each in ("agent", peer))
+        [services] = samples["services"]
+        return [
+            Result(
+                f"l4.apply.vs_{peer}",
+                Formula.OURS_TO_PEER,
+                samples["agent"],
+                samples[peer],
+                samples_unit="s",
+                note=(
+                    f"{services:.0f} x 10, from the start of either to the same table: the agent "
+                    f"{ours:.1f} s, {peer} {theirs:.1f} s"
+                ),
+            )
+        ]
 
-    many, few = (f"{count:.0f} x 10, the agent" for count in samples["services"])
-    return [
-        against("l4.apply.vs_keepalived", "agent", "keepalived", many),
-        against("l4.apply.vs_ldirectord", "agent_few", "ldirectord", few),
-    ]
+    return judge
 
 
 def _traffic(samples: Samples) -> list[Result]:
@@ -169,7 +171,8 @@ class _Subject:
 SUBJECTS: Mapping[str, _Subject] = {
     "apply": _Subject(("l4.apply.ratio", "l4.noop.ratio"), _apply),
     "change": _Subject(("l4.change.ratio",), _change),
-    "peers": _Subject(("l4.apply.vs_keepalived", "l4.apply.vs_ldirectord"), _peers),
+    "keepalived": _Subject(("l4.apply.vs_keepalived",), _against("keepalived")),
+    "ldirectord": _Subject(("l4.apply.vs_ldirectord",), _against("ldirectord")),
     "traffic": _Subject(("l4.dr_nat.ratio",), _traffic),
     "flip": _Subject(("health.flip.lost", "health.flip.ratio"), _flip),
 }

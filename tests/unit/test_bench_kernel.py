@@ -14,8 +14,10 @@ from services.model import Document, Layer4Service
 from tests.bench.__main__ import SUBJECTS as BENCHMARKS
 from tests.bench.goals import GOALS
 from tests.bench.guest.flip import CHECK, bound_s
-from tests.bench.guest.peers import FOREGROUND, keepalived_conf, ldirectord_cf
+from tests.bench.guest.keepalived import keepalived_conf
+from tests.bench.guest.ldirectord import FOREGROUND, ldirectord_cf
 from tests.bench.guest.tables import NEVER, document
+from tests.bench.guest.traffic import handled
 from tests.bench.kernel_results import SLACK, SUBJECTS, judged
 from tests.bench.results import Result, Verdict
 
@@ -47,13 +49,8 @@ TOLD: dict[str, Any] = {
         "lines": [11000.0],
     },
     "change": {"many": [0.02], "few": [0.016], "drain_many": [9.0], "drain_few": [0.5]},
-    "peers": {
-        "agent": [20.0],
-        "keepalived": [40.0],
-        "agent_few": [8.0],
-        "ldirectord": [80.0],
-        "services": [1000.0, 20.0],
-    },
+    "keepalived": {"agent": [20.0], "keepalived": [40.0], "services": [1000.0]},
+    "ldirectord": {"agent": [8.0], "ldirectord": [80.0], "services": [20.0]},
     "traffic": TRAFFIC,
     "flip": {
         "right": [24.0, 26.0],
@@ -117,6 +114,18 @@ def test_direct_routing_and_nat_are_told_with_their_packets_and_the_claim() -> N
     assert "handles 6.0 and 10.0 (1.7 x)" in made.note
     assert "8 times" in made.note
     assert made.ours == pytest.approx([5000, 5000])
+
+
+def test_packets_are_counted_by_processor_and_not_from_the_sums() -> None:
+    stats = (
+        "       Total Incoming Outgoing         Incoming         Outgoing\n"
+        "CPU    Conns  Packets  Packets            Bytes            Bytes\n"
+        "  0        1        A        2              100                0\n"
+        "  1        0       10        1                0                0\n"
+        "  ~        0        0        0                0                0\n\n"
+        "     Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s\n"
+    )
+    assert handled(stats) == 0xA + 2 + 0x10 + 1
 
 
 def test_a_thread_that_works_for_traffic_past_the_appliance_proves_nothing() -> None:

@@ -124,9 +124,15 @@ def counted() -> Count:
     spent_ns = sum(int((each / "schedstat").read_text().split()[0]) for each in threads)
     [line] = [line for line in Path("/proc/net/dev").read_text().splitlines() if f"{CARD}:" in line]
     columns = line.partition(":")[2].split()
-    total = Path("/proc/net/ip_vs_stats").read_text().splitlines()[2].split()
-    handled = int(total[1], 16) + int(total[2], 16)
-    return Count(spent_ns / 1e9, int(columns[1]), int(columns[9]), handled)
+    stats = Path("/proc/net/ip_vs_stats_percpu").read_text()
+    return Count(spent_ns / 1e9, int(columns[1]), int(columns[9]), handled(stats))
+
+
+def handled(stats: str) -> int:
+    """Packets in both directions, by the processors' own counters: the sums are seconds old."""
+    processors = stats.partition("~")[0].splitlines()[2:]
+    rows = [line.split() for line in processors if line.strip()]
+    return sum(int(row[2], 16) + int(row[3], 16) for row in rows)
 
 
 class _Clients:
