@@ -148,6 +148,29 @@ async def test_one_of_another_account_is_not_ours(units: ChildUnits, tmp_path: P
         stranger.wait()
 
 
+def test_one_that_changes_its_account_is_found_again_and_ended(tmp_path: Path) -> None:
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(HAPROXY.format(folder=tmp_path, extra="user nobody"))
+    argv = ("haproxy", "-db", "-f", str(config))
+    units = {"haproxy": UnitSpec(argv, log=tmp_path / "log", account="nobody")}
+
+    async def whole() -> None:
+        first = ChildUnits(units)
+        await first.start("haproxy")
+        try:
+            await until(lambda: _told(_answers()))
+            [pid] = (await first.seen("haproxy")).pids
+            assert Path(f"/proc/{pid}").stat().st_uid == 65534
+            later = ChildUnits(units)
+            await later.start("haproxy")
+            assert (await later.seen("haproxy")).pids == (pid,)
+        finally:
+            await first.stop("haproxy")
+        assert not _answers()
+
+    inside(whole)
+
+
 async def test_what_does_not_listen_is_killed_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
