@@ -42,8 +42,10 @@ log = logging.getLogger(__name__)
 SOONEST_S = 0.25
 LATEST_S = 2.0
 SHARE = 0.05
-"""Asking takes at most this share of the time: ten thousand servers are asked about less often
-than ten, instead of taking a core."""
+"""Asking takes at most this share of a core: ten thousand servers are asked about less often than
+ten."""
+SHARE_IN_HASTE = 0.2
+"""The same while the last check of a server says something else than those before."""
 
 REFRESH_S = 10.0
 """How old the words and the duration of the last check may become while nothing turns: they cost
@@ -126,7 +128,8 @@ class HealthBook:
     async def keep(self) -> None:
         """Look for ever; whatever goes wrong is tried again."""
         while True:
-            begun = time.monotonic()
+            # not by the clock: a busy machine is none on which dead servers may stay longer
+            begun = time.thread_time()
             try:
                 await self.look()
             except ApplianceError as error:
@@ -134,8 +137,9 @@ class HealthBook:
             except Exception:
                 # an unforeseen answer must not end what keeps dead servers out of the way
                 log.exception("looking after the servers failed unexpectedly")
-            spent = time.monotonic() - begun
-            await asyncio.sleep(min(LATEST_S, max(SOONEST_S, spent / SHARE)))
+            spent = time.thread_time() - begun
+            settled = all(verdict.settled for verdict in self._verdicts.values())
+            await asyncio.sleep(pause_s(spent, settled=settled))
 
     async def look(self, *, start: bool = True) -> None:
         """Ask once, and hand on what follows. Raises `ApplianceError`.
@@ -266,6 +270,12 @@ class HealthBook:
         for key in turned:
             stands, name = self.standings[key], self._watched.names.get(key, f"{key[0]}/{key[1]}")
             yield f"{name} is back" if stands.up else f"{name} is down: {stands.reason}"
+
+
+def pause_s(spent_s: float, *, settled: bool) -> float:
+    """How long to wait until the next look, if the last one took so much of a core."""
+    share = SHARE if settled else SHARE_IN_HASTE
+    return min(LATEST_S, max(SOONEST_S, spent_s / share))
 
 
 def _against(found: Told, target: Target) -> int:

@@ -7,7 +7,6 @@ whatever these start. What is looked at is counted on the wire before the server
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +29,9 @@ START_S = 30
 SHARED = Shape(services=4, servers=50, shared=True, interval_s=2)
 INTERVALS = 12
 
-PRECISE = 0.02
-"""So far the checks may be from what they should be before the figure says something else."""
+ENOUGH = 0.9
+"""Of the checks that should be: with fewer of them a figure says something else. A machine that
+others load makes each check a little late, and so there are never quite as many."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Window:
 
     @property
     def pct(self) -> float:
-        """Of one core, all programs together."""
-        return sum(self.cpu_s.values()) / self.seconds * 100
+        """Of one core, all programs together, brought to `PER_S` checks a second."""
+        return sum(self.cpu_s.values()) / self.checks * PER_S * 100
 
 
 def used_s(pid: int) -> dict[str, float]:
@@ -93,20 +93,20 @@ def measure() -> Sequence[Result]:
 
 
 def cost(taken: Sequence[Window]) -> Result:
-    """Per cent of a core; void if the checks were not as many as they should be."""
-    rate = sum(each.checks for each in taken) / sum(each.seconds for each in taken)
+    """Per cent of a core; void if there were far fewer checks than there should be."""
+    checks = sum(window.checks for window in taken)
+    rate = checks / sum(window.seconds for window in taken)
     each = {
-        name: statistics.fmean(window.cpu_s[name] / window.seconds * 100 for window in taken)
+        name: sum(window.cpu_s.get(name, 0.0) for window in taken) / checks * PER_S * 100
         for name in taken[0].cpu_s
     }
     parts = ", ".join(f"{name} {pct:.1f}" for name, pct in sorted(each.items()))
-    wrong = abs(rate / PER_S - 1) > PRECISE
     return Result(
         "health.cpu.pct",
         Formula.MEAN,
         [window.pct for window in taken],
         beside={"checks_per_s": rate, "by_program": each, "window_s": WINDOW_S},
-        void=f"{rate:.0f} checks/s instead of {PER_S:.0f}" if wrong else "",
+        void="" if rate > ENOUGH * PER_S else f"{rate:.0f} checks/s instead of {PER_S:.0f}",
         note=f"{rate:.0f} checks/s; {parts}",
     )
 
@@ -128,7 +128,7 @@ def sharing(arrivals: Sequence[Arrival]) -> Result:
     found = looks_per_interval(arrivals, SHARED.interval_s)
     missing = len(SHARED.everybody - found.keys())
     void = f"{missing} servers were not looked at" if missing else ""
-    if not void and min(found.values()) < 1 - PRECISE:
+    if not void and min(found.values()) < ENOUGH:
         void = f"a server was looked at {min(found.values()):.2f} times in an interval"
     return Result(
         "health.shared",

@@ -21,6 +21,8 @@ from tests.lab import Lab
 from tests.lab.agent import AGENT
 
 POLL_S = 0.3
+SILENCE_S = 3.0
+"""Longer than the intervals at which somebody would look."""
 NOWHERE = ("192.0.2.1", "eth1")
 """A gateway that nobody is, on a cable that leads to no bridge."""
 
@@ -130,9 +132,13 @@ class Farm:
         return begun
 
     def stop_agent(self) -> None:
-        """End it, and the checks with it."""
+        """End it, and the checks with it. Raises `RuntimeError` if somebody still looks."""
         self.apply(NOBODY)
         self._lab.agent.stop()
+        begun = now()
+        time.sleep(SILENCE_S)
+        if looks := self.arrivals(since=begun):
+            raise RuntimeError(f"nobody should look any more, but {looks[0].address} was asked")
 
     @property
     def agent_pid(self) -> int:

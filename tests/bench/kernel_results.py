@@ -82,9 +82,10 @@ def _peers(samples: Samples) -> list[Result]:
             f"{statistics.median(samples[theirs]):.1f} s",
         )
 
+    many, few = (f"{count:.0f} x 10, the agent" for count in samples["services"])
     return [
-        against("l4.apply.vs_keepalived", "agent", "keepalived", "1000 x 10, the agent"),
-        against("l4.apply.vs_ldirectord", "agent_few", "ldirectord", "100 x 10, the agent"),
+        against("l4.apply.vs_keepalived", "agent", "keepalived", many),
+        against("l4.apply.vs_ldirectord", "agent_few", "ldirectord", few),
     ]
 
 

@@ -92,8 +92,9 @@ class Ldirectord:
 
     @property
     def words(self) -> str:
-        """The end of what it has said."""
-        return (self._folder / "said").read_text(errors="replace")[-1000:]
+        """The end of what it has said; Perl's complaints about it are left out."""
+        lines = (self._folder / "said").read_text(errors="replace").splitlines()
+        return " ".join([line for line in lines if not line.startswith("Use of")][-3:])
 
 
 @contextmanager

@@ -119,6 +119,7 @@ def _server(world: World) -> ServerKey:
 
 def _require(weight: int) -> None:
     """Raise `RuntimeError` unless that server, and it alone, has this weight."""
-    others = [line for line in entries() if line.split()[0] == "->" and line.split()[3] != "100"]
+    lines = entries()
+    others = [line for line in lines if line.split()[0] == "->" and line.split()[3] != "100"]
     if len(others) != (weight != 100):
-        raise RuntimeError(f"{len(others)} servers of the kernel's table have another weight")
+        raise RuntimeError(f"{len(others)} of {len(lines)} lines of the table have another weight")
