@@ -11,6 +11,7 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from ipaddress import ip_address
 from typing import Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Le, MaxLen
@@ -19,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from services.errors import Problem
 from services.model import Model, field_help, problems_from
+from services.model.base import Address
 
 Path = tuple[str, ...]
 
@@ -197,6 +199,14 @@ def judged(
         return model.model_validate(found), ()
     except ValidationError as error:
         return None, problems_from(error, model)
+
+
+def address_in(text: str) -> Address | None:
+    """The address that is typed there; None: none yet."""
+    try:
+        return ip_address(text.strip())
+    except ValueError:
+        return None
 
 
 def belongs(problem: Problem, path: Path) -> bool:

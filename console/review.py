@@ -91,6 +91,9 @@ def plan_lines(plan: PlanView) -> list[TextLine]:
     if plan.lacking:
         found += [("This machine cannot carry it", theme.BAD), *_problems(plan.lacking)]
         found.append(("", theme.PLAIN))
+    if plan.hints:
+        found += [("Worth a second look", theme.WARNING), *_problems(plan.hints)]
+        found.append(("", theme.PLAIN))
     found += [
         ("What applying does", theme.HEADING),
         *map(_change, plan.changes),

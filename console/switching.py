@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from console.rows import Row, RowKey
+from console.rows import Draft, Row, RowKey
 from console.wording import count
-from services.api import Health, ServerStatus, ServiceStatus
+from services.api import ServerStatus, ServiceStatus
 from services.model import ServerState
 
 MOST_NAMED = 6
@@ -58,13 +58,12 @@ class Switch:
         """Services which have a healthy server now and would have none."""
         if self.state is ServerState.ONLINE:
             return ()
-        gone = {target.key for target in self.targets}
         services = {target.service.id: target.service for target in self.targets}
+        gone = [target.key for target in self.targets]
         return tuple(
             service
             for service in services.values()
-            if (healthy := [s for s in service.servers if _serves(s)])
-            and all((service.id, server.id) in gone for server in healthy)
+            if service.abandoned_without([server for owner, server in gone if owner == service.id])
         )
 
     def words(self) -> list[str]:
@@ -92,9 +91,7 @@ class Switch:
         """Which servers, when they are several; the question counts them."""
         if len(self.targets) < 2:
             return ""
-        shown = ", ".join(target.label for target in self.targets[:MOST_NAMED])
-        more = len(self.targets) - MOST_NAMED
-        return f"{shown} and {more} more." if more > 0 else f"{shown}."
+        return named([target.label for target in self.targets])
 
     def milder(self) -> Switch | None:
         """What would do it with less harm; None: nothing would.
@@ -107,16 +104,21 @@ class Switch:
         return Switch(ServerState.DRAIN, online, self.subject)
 
 
-def _serves(server: ServerStatus) -> bool:
-    return server.state is ServerState.ONLINE and server.health is Health.UP
+def named(labels: Sequence[str]) -> str:
+    """The first of them, and how many more, as the end of a sentence."""
+    shown = ", ".join(labels[:MOST_NAMED])
+    more = len(labels) - MOST_NAMED
+    return f"{shown} and {more} more." if more > 0 else f"{shown}."
 
 
 def _are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
-def switch(rows: Sequence[Row], state: ServerState) -> Switch:
+def switch(rows: Sequence[Row], state: ServerState, subject: str = "") -> Switch:
     """The wish for these rows; a service's row means all its servers.
+
+    `subject`: what the person pointed at, where it was not the rows.
 
     Draining a service leaves those of its servers halted that are: drained they would take
     their old clients again.
@@ -130,7 +132,17 @@ def switch(rows: Sequence[Row], state: ServerState) -> Switch:
             target = Target(row.service, server)
             found.setdefault(target.key, target)
     targets = tuple(t for t in found.values() if t.server.state is not state)
-    return Switch(state, targets, _subject(rows, len(targets)))
+    return Switch(state, targets, subject or _subject(rows, len(targets)))
+
+
+def on_machine(services: Sequence[ServiceStatus], address: str) -> list[Row]:
+    """Rows of the real servers with that address, in every service of both layers."""
+    return [
+        Row(service, server, folded=False, last=False, draft=Draft.NONE)
+        for service in services
+        for server in service.servers
+        if server.address == address
+    ]
 
 
 def _subject(rows: Sequence[Row], number: int) -> str:

@@ -21,7 +21,7 @@ from console.screens.server_setup import ServerSetupScreen
 from console.screens.service_form import ServiceForm, form_of
 from console.switching import Switch
 from console.wording import count
-from services.api import AccessRole, Edit, KnobRequest
+from services.api import AccessRole, Edit, KnobRequest, ServiceStatus
 from services.errors import ApplianceError
 from services.model import ServerState
 
@@ -42,15 +42,18 @@ _ASKED = {
 }
 
 
-def switch(overview: Overview, rows: Sequence[Row], state: ServerState) -> None:
-    """Halt, drain or bring online what the rows name, after asking."""
+def switch(overview: Overview, rows: Sequence[Row], state: ServerState, subject: str = "") -> None:
+    """Halt, drain or bring online what the rows name, after asking.
+
+    `subject`: what the person pointed at, where it was not the rows.
+    """
     app = overview.console_app
     if not app.may(AccessRole.OPERATOR):
         return
     if not rows:
         app.say("Nothing of that runs yet: apply the pending changes first (F7).")
         return
-    wish = switching.switch(rows, state)
+    wish = switching.switch(rows, state, subject)
     if not wish.targets:
         overview.say(_nothing_to_do(rows, state), theme.WARNING)
         return
@@ -75,22 +78,9 @@ async def _switch(overview: Overview, wish: Switch) -> None:
     elif answer != "yes":
         overview.say("Nothing was changed.")
         return
-    for service in wish.abandoned:
-        sure = await app.push_screen_wait(
-            TypeToConfirm(
-                f"{service.label} is left without a server",
-                [
-                    (
-                        f"After this no healthy real server answers for {service.label}: "
-                        "clients get its fallback, or nothing."
-                    )
-                ],
-                word=service.label,
-            )
-        )
-        if not sure:
-            overview.say("Nothing was changed.")
-            return
+    if wish.abandoned and not await app.push_screen_wait(_sure(wish.abandoned)):
+        overview.say("Nothing was changed.")
+        return
     keys = tuple(target.key for target in wish.targets)
     try:
         await app.appliance.set_servers(KnobRequest(servers=keys, state=wish.state))
@@ -101,6 +91,32 @@ async def _switch(overview: Overview, wish: Switch) -> None:
         app.say(f"{what}: {_DONE[wish.state]}.", bad=False)
         app.view = overview.view.unmarked()
     app.watching.now()
+
+
+def _sure(abandoned: Sequence[ServiceStatus]) -> TypeToConfirm:
+    """Asked a second time: what is typed shows that the person has read whom it hits."""
+    if len(abandoned) == 1:
+        label = abandoned[0].label
+        return TypeToConfirm(
+            f"{label} is left without a server",
+            [
+                (
+                    f"After this no healthy real server answers for {label}: "
+                    "clients get its fallback, or nothing."
+                )
+            ],
+            word=label,
+        )
+    number = count(len(abandoned), "service")
+    names = switching.named([service.label for service in abandoned])
+    return TypeToConfirm(
+        f"{number} are left without a server",
+        [
+            f"After this no healthy real server answers for {names}",
+            "Clients get their fallback, or nothing.",
+        ],
+        word=str(len(abandoned)),
+    )
 
 
 def _question(wish: Switch) -> Ask:
@@ -237,6 +253,37 @@ def _no_checks(row: Row) -> str:
     return NEW_YET if row.draft is Draft.NEW else ""
 
 
+def _everywhere(overview: Overview, row: Row) -> list[Choice]:
+    """The line for the row's machine, where that stands behind several services."""
+    rows = _machine(overview, row.server.address) if row.server else []
+    if len(rows) < 2:
+        return []
+    words = f"Switch the whole machine: {count(len(rows), 'server')} of its address"
+    return [Choice("machine", "a", words)]
+
+
+def _machine(overview: Overview, address: str) -> list[Row]:
+    status = overview.picture.status
+    return switching.on_machine(status.services if status else (), address)
+
+
+async def _switch_machine(overview: Overview, address: str) -> None:
+    """Ask for the state, then switch the machine in every service as one change."""
+    picked = await overview.app.push_screen_wait(
+        Pick(
+            f"{address} in all services",
+            [
+                Choice("halt", "h", "Halt: its connections end"),
+                Choice("drain", "d", "Drain: it finishes its connections"),
+                Choice("online", "o", "Online"),
+            ],
+        )
+    )
+    if picked is not None:
+        rows = _machine(overview, address)
+        switch(overview, rows, ServerState(picked), f"{address} in all services")
+
+
 def open_actions(overview: Overview, row: Row) -> None:
     """The menu of what one can do with the row."""
     overview.console_app.ask(lambda: _actions(overview, row), "offering actions")
@@ -251,6 +298,7 @@ async def _actions(overview: Overview, row: Row) -> None:
         Choice("halt", "h", f"Halt{whom}", missing),
         Choice("drain", "d", f"Drain{whom}", missing),
         Choice("online", "o", f"Online{whom}", missing),
+        *_everywhere(overview, row),
         Choice("doctor", "t", "Have the doctor examine the service", missing),
         Choice("setup", "s", "Set up: the commands for the real server", _no_setup(row)),
         Choice("checks", "c", "Last results of its checks", _no_checks(row)),
@@ -273,6 +321,8 @@ async def _actions(overview: Overview, row: Row) -> None:
             new(overview)
         case "halt" | "drain" | "online":
             switch(overview, [row], ServerState(picked))
+        case "machine" if row.server:
+            await _switch_machine(overview, row.server.address)
         case "doctor":
             overview.app.push_screen(DoctorScreen(row.service.id, row.service.label))
         case "setup":

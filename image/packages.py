@@ -76,7 +76,7 @@ class Apt:
         self._prepare()
         await self._run("apt-get", "update", "-qq", "--error-on=any", do=_NO_MIRROR)
         needed = await self._chosen("install", *ALWAYS, *wanted)
-        return needed, await self._chosen("download", *alone)
+        return needed, await self._chosen("download", *alone) if alone else ()
 
     async def _chosen(self, verb: str, *names: str) -> tuple[Deb, ...]:
         do = "Mend the names in image/elements/*/package-installs.yaml, or name another mirror."

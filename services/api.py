@@ -7,6 +7,7 @@ needs nothing but this module and the socket. Routes are listed in `services.age
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -83,6 +84,11 @@ class ServerStatus(Wire):
     since_s: int
     """Seconds since the last change of health."""
 
+    @property
+    def serves(self) -> bool:
+        """Whether new connections come to it and are answered."""
+        return self.state is ServerState.ONLINE and self.health is Health.UP and self.weight > 0
+
 
 class ServiceStatus(Wire):
     """One virtual service, live."""
@@ -105,6 +111,11 @@ class ServiceStatus(Wire):
     def layer(self) -> str:
         """The cluster's field it stands in, as in a draft's keys: `layer4`, `layer7`."""
         return "layer4" if self.kind.startswith("L4") else "layer7"
+
+    def abandoned_without(self, gone: Collection[int]) -> bool:
+        """Whether some server serves now, and none would without those of these ids."""
+        serving = {server.id for server in self.servers if server.serves}
+        return bool(serving) and serving <= set(gone)
 
 
 class InterfaceStatus(Wire):
@@ -240,6 +251,8 @@ class PlanView(Wire):
     apply it with a deadline to confirm."""
     lacking: tuple[ProblemView, ...] = ()
     """What this machine lacks for it: applying would be refused."""
+    hints: tuple[ProblemView, ...] = ()
+    """What it brings that may be meant and mostly is a slip."""
 
     @property
     def effect(self) -> Effect:

@@ -87,6 +87,11 @@ def labels() -> SearchStrategy[str]:
     return LABELS
 
 
+def email_addresses() -> SearchStrategy[str]:
+    """Addresses that the model takes."""
+    return st.from_regex(r"[a-z_][a-z0-9_+=-]{0,9}@[a-z]{1,9}(\.[a-z]{2,9}){0,2}", fullmatch=True)
+
+
 def comments() -> SearchStrategy[str]:
     """Whatever somebody may say in one line: quotes, signs, wide and combining letters."""
     return COMMENTS
@@ -253,6 +258,8 @@ LAYER4_FIELDS = {
             "persistence_s": st.integers(0, 86_400),
             "granularity": st.integers(1, 32),
             "granularity6": st.integers(1, 128),
+            "email_to": st.lists(email_addresses(), max_size=3),
+            "email_from": st.just("") | email_addresses(),
             "fallback_address": st.none() | SERVER_ADDRESSES[version],
             "fallback_port": PORTS,
             "comment": COMMENTS,

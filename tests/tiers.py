@@ -23,7 +23,7 @@ TIER_NEEDS: dict[str, tuple[str, ...]] = {
     "peers": ("root", "netns", "ip", "haproxy", "curl", "kill", "sysctl"),
     "kernel": ("root", "qemu-system-x86_64", "mke2fs", "chroot"),
     "image": ("root", "netns", "ip", "qemu-system-x86_64", "ping", "ssh"),
-    "bench": ("root", "netns", "ip", "haproxy", "wrk", "tmux"),
+    "bench": ("root", "netns", "ip", "haproxy", "wrk", "tmux", "ldirectord"),
 }
 """The folders that are tiers, cheapest first: that is also the order in which they run."""
 

@@ -15,6 +15,7 @@ from console.screens.overview import Overview
 from console.screens.store_form import StoreForm
 from console.widgets.field import ChoiceField, Field
 from services.api import StoredKind
+from services.check.hints import far
 from services.model import CheckProtocol, CheckType, Feedback, Forwarding, Layer4Check
 from services.model.checks import uses
 from services.model.layer4 import HASHING, Protocol, Tunnel, TunnelChecksum
@@ -73,9 +74,19 @@ class ServiceForm(Form):
             home.say(f"{label} is among the pending changes. n adds its servers.", theme.GOOD)
 
     def hints(self) -> list[str]:
+        if found := self._far():
+            return found
         if self.subject.before is None:
             return ["Real servers come next: n on the service's row, once this is updated."]
         return []
+
+    def _far(self) -> list[str]:
+        """That a VIP as typed lies in no network of the unit, while the person types it."""
+        local = self.subject.document.local
+        typed = map(fields.address_in, self.value_of("addresses").split(","))
+        away = [str(vip) for vip in typed if vip is not None and far(vip, local)]
+        words = "in no network of this unit's interfaces; a router must send it here."
+        return [f"{', '.join(away)}: {words}"] if away else []
 
 
 class Layer4ServiceForm(ServiceForm):
@@ -158,6 +169,8 @@ class Layer4ServiceForm(ServiceForm):
     def hints(self) -> list[str]:
         if (kind := self._stored_kind) is not None:
             return [f"F4 stores a new {kind.value}. All of them: {stored.WHERE}."]
+        if found := self._far():
+            return found
         method = self.value_of("forwarding")
         return [*super().hints(), *filter(None, [_METHODS.get(method, "")])]
 

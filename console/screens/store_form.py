@@ -82,7 +82,8 @@ class StoreForm(Frame):
         return f"{stored.WHERE} > {self._name or f'New {self._kind.value}'}"
 
     def about(self) -> list[str]:
-        return [*self._words(), "F9 stores it at once. It is never a part of a revision."]
+        words = (*self._words(), "F9 stores it at once. It is never a part of a revision.")
+        return [" ".join(words)]
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical(id="fields"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import on
 from textual.widget import Widget
 
@@ -89,6 +90,16 @@ class StoredScreen(Frame):
         else:
             self.once(lambda: self._delete(row), "deleting")
 
+    def resting_words(self) -> tuple[str, Style]:
+        row = self.listed.current if self.is_mounted else None
+        if row is None:
+            return ("", theme.PLAIN)
+        return (f"{row.kind.value} {row.name}: needed by {row.words}", theme.PLAIN)
+
+    @on(RowList.Moved)
+    def _moved(self) -> None:
+        self.show(self.picture)
+
     @on(RowList.Chosen)
     def _chosen(self) -> None:
         self.action_edit()
@@ -100,6 +111,7 @@ class StoredScreen(Frame):
         running = (await appliance.document()).document
         drafted = draft.document or objects.with_edits(running, draft.edits)
         self.listed.show(stored.rows(files, running, drafted))
+        self.show(self.picture)
 
     async def _new(self) -> None:
         picked = await self.app.push_screen_wait(

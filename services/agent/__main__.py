@@ -269,7 +269,8 @@ def _listen(path: Path) -> socket.socket:
         listening.bind(str(path))
     finally:
         os.umask(before)
-    with suppress(KeyError, PermissionError):
+    # a user namespace maps no group but our own, and its owner opens the socket anyway
+    with suppress(KeyError, OSError):
         group = grp.getgrnam(SOCKET_GROUP).gr_gid
         os.chown(path, -1, group)
         os.chown(path.parent, -1, group)

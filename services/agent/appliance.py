@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,7 +25,7 @@ from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
 from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, ProblemView, StoredKind
 from services.apply import Drivers, converge, look, transact
-from services.check import check
+from services.check import brought, check
 from services.difference import difference, file_difference
 from services.errors import (
     ApplianceError,
@@ -40,14 +40,14 @@ from services.health.shares import FULL, Shares
 from services.identity import with_ids
 from services.model import Document, RealServer, ServerState, real_servers, server_names
 from services.plan.changes import AddAddress, Change, DropAddress, DropGateway, SetGateway
-from services.plan.ipvs import IpvsSeen
+from services.plan.ipvs import IpvsSeen, IpvsWanted
 from services.plan.ipvs_planner import plan_ipvs
 from services.plan.planner import plan
 from services.plan.state import Seen, ServerKey, ServerKnobs, Wanted
 from services.plan.words import sentence
 from services.render import Place
 from services.render.haproxy import knobs_of
-from services.render.ipvs import ipvs_wanted
+from services.render.ipvs import table_of
 from services.store import RevisionRecord, Staged, Store
 from services.switch import reason, switched
 from services.wanted import wanted
@@ -123,7 +123,8 @@ class Appliance:
             *await able.schedulers(self._drivers.ipvs, new, seen),
         ]
         return PlanView(
-            lacking=tuple(ProblemView(path=p.path, what=p.what, do=p.do) for p in lacking),
+            lacking=_views(lacking),
+            hints=_views(brought(document, self.running.document)),
             changes=self._told(changes, document),
             confirm_advised=moves_addresses(changes),
             diff=difference(self.running.document, document),
@@ -285,9 +286,10 @@ class Appliance:
     async def share(self, document: Document, shares: Shares) -> None:
         """Give layer 4 servers what health leaves them; nothing if `document` runs no more.
 
-        Only what differs from the shares before is written, and nobody looks first: ten thousand
-        servers that fail at once are out of the way as soon as the kernel can write it, and what
-        differs from what it was thought to have is found by the loop.
+        Only what differs from the shares before is worked out and written, and nobody looks first:
+        one server that fails costs the same among ten thousand, ten thousand that fail at once are
+        out of the way as soon as the kernel can write it, and what differs from what it was thought
+        to have is found by the loop.
         """
         if shares == self._shares:
             return
@@ -295,10 +297,14 @@ class Appliance:
             running = self.running
             if running.document is not document:
                 return
+            turned = {service for (service, _), _ in shares.items() ^ self._shares.items()}
             self._shares = shares
-            layer4 = ipvs_wanted(document, shares)
-            weights = replace(layer4, timeouts=None)
-            changes = plan_ipvs(weights, IpvsSeen(table=running.wanted.ipvs.table))
+            services = (each for each in document.cluster.layer4 if each.id in turned)
+            after, before = table_of(services, document.local, shares), running.wanted.ipvs
+            changes = plan_ipvs(
+                IpvsWanted(after), IpvsSeen({key: before.table[key] for key in after})
+            )
+            layer4 = replace(before, table={**before.table, **after})
             self.running = replace(running, wanted=replace(running.wanted, ipvs=layer4))
             if changes:
                 await self._drivers.ipvs.write(changes)
@@ -464,6 +470,10 @@ def _layer7_knobs(document: Document, keys: Collection[ServerKey]) -> dict[Serve
     servers = real_servers(document)
     chosen = ((key, servers[key]) for key in keys)
     return {key: knobs_of(found) for key, found in chosen if isinstance(found, RealServer)}
+
+
+def _views(problems: Iterable[Problem]) -> tuple[ProblemView, ...]:
+    return tuple(ProblemView(path=found.path, what=found.what, do=found.do) for found in problems)
 
 
 def moves_addresses(changes: Sequence[Change]) -> bool:

@@ -20,6 +20,7 @@ from services.agent.probing import Probing
 from services.api_reports import CheckResult, CheckResults
 from services.drivers.checks import Checks, Told
 from services.errors import ApplianceError, NotFound
+from services.health import handshakes
 from services.health.feedback import Mean, heard
 from services.health.shares import Standing, below_quorum, shares_of, standing
 from services.health.targets import (
@@ -41,8 +42,10 @@ log = logging.getLogger(__name__)
 SOONEST_S = 0.25
 LATEST_S = 2.0
 SHARE = 0.05
-"""Asking takes at most this share of the time: ten thousand servers are asked about less often
-than ten, instead of taking a core."""
+"""Asking takes at most this share of a core: ten thousand servers are asked about less often than
+ten."""
+SHARE_IN_HASTE = 0.2
+"""The same while the last check of a server says something else than those before."""
 
 REFRESH_S = 10.0
 """How old the words and the duration of the last check may become while nothing turns: they cost
@@ -63,7 +66,13 @@ class Watched:
         named = {target.name: target for target in all_targets(document)}
         self.by_name = {n: target for n, target in named.items() if by_haproxy(target.manner)}
         """What HAProxy looks at, by name."""
-        self.all_names = named.keys()
+        self.handshakes = {
+            name: about
+            for name, target in self.by_name.items()
+            if (about := handshakes.question(target)) is not None
+        }
+        """What `ballast-probe` looks into when such a check of HAProxy's fails, by its name."""
+        self.all_names = named.keys() | {about.name for about in self.handshakes.values()}
         self.expected = {
             group(target.manner): target.manner.status
             for target in self.by_name.values()
@@ -88,6 +97,7 @@ class HealthBook:
         self._below: frozenset[int] = frozenset()
         self._words_due = 0.0
         """When the words are asked for anew; `REFRESH_S` sooner if something turned."""
+        self._asked: tuple[Target, ...] = ()
         self._unworded = False
         """Something turned, and nobody has asked for the words of it yet."""
         self.standings: Mapping[ServerKey, Standing] = {}
@@ -118,7 +128,8 @@ class HealthBook:
     async def keep(self) -> None:
         """Look for ever; whatever goes wrong is tried again."""
         while True:
-            begun = time.monotonic()
+            # not by the clock: a busy machine is none on which dead servers may stay longer
+            begun = time.thread_time()
             try:
                 await self.look()
             except ApplianceError as error:
@@ -126,8 +137,9 @@ class HealthBook:
             except Exception:
                 # an unforeseen answer must not end what keeps dead servers out of the way
                 log.exception("looking after the servers failed unexpectedly")
-            spent = time.monotonic() - begun
-            await asyncio.sleep(min(LATEST_S, max(SOONEST_S, spent / SHARE)))
+            spent = time.thread_time() - begun
+            settled = all(verdict.settled for verdict in self._verdicts.values())
+            await asyncio.sleep(pause_s(spent, settled=settled))
 
     async def look(self, *, start: bool = True) -> None:
         """Ask once, and hand on what follows. Raises `ApplianceError`.
@@ -138,6 +150,7 @@ class HealthBook:
         if document is not self._watched.document:
             self._watched = Watched(document)
             self._forget()
+        self._look_into_handshakes()
         await self._hear_of_the_probe(document, start=start)
         if not self._watched.services:
             self.standings = {}
@@ -161,9 +174,18 @@ class HealthBook:
         self._appliance.notices.pop("probe", None)
         for look in self._probing.take(self._verdicts):
             percent, mean = look.result.percent, self._means.get(look.name, Mean())
-            if percent is not None:
+            if percent is None:
+                self._unworded = True
+            else:
                 at = look.result.at
                 self._means[look.name] = heard(mean, percent, at=at, every_s=AGENT_INTERVAL_S)
+
+    def _look_into_handshakes(self) -> None:
+        asked = handshakes.questions(self._watched.handshakes.items(), self._verdicts)
+        for target in set(self._asked) - set(asked):
+            self._verdicts.pop(target.name, None)  # of the next failure it may not be true
+        self._asked = asked
+        self._probing.ask(asked)
 
     def _forget(self) -> None:
         """What nobody asks for any more."""
@@ -200,8 +222,10 @@ class HealthBook:
         if begun < self._words_due - (REFRESH_S if self._unworded else 0.0):
             return
         self._unworded = False
-        for name, result in (await self._checks.results(self._watched.expected)).items():
+        for name, told in (await self._checks.results(self._watched.expected)).items():
             if name in self._watched.by_name:
+                about = self._watched.handshakes.get(name)
+                result = handshakes.explained(told, about, self._verdicts)
                 kept = self._verdicts.get(name, UNKNOWN)
                 self._verdicts[name] = replace(kept, results=remembered(kept.results, result))
         now = time.monotonic()
@@ -246,6 +270,12 @@ class HealthBook:
         for key in turned:
             stands, name = self.standings[key], self._watched.names.get(key, f"{key[0]}/{key[1]}")
             yield f"{name} is back" if stands.up else f"{name} is down: {stands.reason}"
+
+
+def pause_s(spent_s: float, *, settled: bool) -> float:
+    """How long to wait until the next look, if the last one took so much of a core."""
+    share = SHARE if settled else SHARE_IN_HASTE
+    return min(LATEST_S, max(SOONEST_S, spent_s / share))
 
 
 def _against(found: Told, target: Target) -> int:

@@ -9,11 +9,14 @@ anew.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from services.drivers.probe_jobs import Probes
+from services.errors import ApplianceError
 from services.health.jobs import Job, Look, fingerprint_of, jobs_of, probed, secrets_of
 from services.health.targets import Target
 from services.health.verdict import UNKNOWN, Verdict, remembered
@@ -21,6 +24,8 @@ from services.model import Document
 
 REFRESH_S = 5.0
 """A secret's text that was replaced reaches the probe within this time."""
+
+START_AGAIN_S = 60.0
 
 
 class Probing:
@@ -38,10 +43,21 @@ class Probing:
         self._clock = clock
         self._document: Document | None = None
         self._targets: tuple[Target, ...] = ()
+        self._asked: tuple[Target, ...] = ()
         self._secrets: Mapping[str, str] = {}
         self._jobs: tuple[Job, ...] = ()
         self._fingerprint = ""
         self._due = 0.0
+        self._starting: asyncio.Task[None] | None = None
+        self._start_due = 0.0
+
+    def ask(self, targets: tuple[Target, ...]) -> None:
+        """Look at these, too, as long as they are not replaced by others: the document does not
+        ask for them, and nobody waits for what they find.
+        """
+        if targets != self._asked:
+            self._asked = targets
+            self._document = None  # the jobs are worked out anew
 
     async def follow(
         self, document: Document, verdicts: MutableMapping[str, Verdict], *, start: bool = True
@@ -59,13 +75,18 @@ class Probing:
         if seen is None:
             if not start:
                 return
+            if not self._targets:
+                self._start_aside()
+                return
             await self._probes.start()
             seen = await self._probes.seen()
         if seen is None or seen.fingerprint != self._fingerprint:
             await self._probes.replace([_seeded(job, verdicts) for job in self._jobs])
 
     def take(self, verdicts: MutableMapping[str, Verdict]) -> Sequence[Look]:
-        """Put what it has found since into `verdicts`; returns the looks of feedback."""
+        """Put what it has found since into `verdicts`; returns the looks of feedback, and those
+        that it was only asked for.
+        """
         names = {job.name for job in self._jobs}
         looks = [look for look in self._probes.heard() if look.name in names]
         for look in looks:
@@ -77,11 +98,26 @@ class Probing:
                 since=look.since or before.since,
                 results=remembered(before.results, look.result),
             )
-        return [look for look in looks if look.result.percent is not None]
+        asked = {target.name for target in self._asked}
+        return [look for look in looks if look.result.percent is not None or look.name in asked]
 
     async def aclose(self) -> None:
         """Hang up; the probe goes on."""
+        if self._starting is not None:
+            self._starting.cancel()
         await self._probes.aclose()
+
+    def _start_aside(self) -> None:
+        """Start it while the looking goes on; one that does not start is tried again later."""
+        if self._clock() < self._start_due:
+            return
+        self._start_due = self._clock() + START_AGAIN_S
+
+        async def start() -> None:
+            with suppress(ApplianceError):
+                await self._probes.start()
+
+        self._starting = asyncio.create_task(start())
 
     def _read(self, document: Document) -> bool:
         """Work out the jobs, if it is time to; whether it was."""
@@ -93,7 +129,7 @@ class Probing:
             self._document, self._targets = document, probed(document)
         secrets = secrets_of(self._targets, self._secret_of)
         if not same or secrets != self._secrets:
-            self._secrets, self._jobs = secrets, jobs_of(self._targets, secrets)
+            self._secrets, self._jobs = secrets, jobs_of((*self._targets, *self._asked), secrets)
             self._fingerprint = fingerprint_of(self._jobs)
         return True
 

@@ -12,7 +12,8 @@ rounds. Pure, and linear in the size of the document: forms call it at every cha
     ├── health     its health check
     ├── layer7     inside one of layer 7
     ├── nat        1:1 NAT, and what all layer 4 services share
-    └── across     between services: labels, addresses and ports, rings
+    ├── across     between services: labels, addresses and ports, rings
+    └── hints      no problem, and mostly a slip all the same; asked for by itself
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from services.check.across import OWN_PORTS, across
+from services.check.hints import brought, hints
 from services.check.layer4 import layer4
 from services.check.layer7 import layer7
 from services.check.nat import nat
@@ -28,7 +30,7 @@ from services.check.service import Placed, placed, service
 from services.errors import ConfigInvalid, Problem
 from services.model import Document, Layer4Service, Local
 
-__all__ = ["OWN_PORTS", "check", "require"]
+__all__ = ["OWN_PORTS", "brought", "check", "hints", "require"]
 
 
 def check(document: Document) -> tuple[Problem, ...]:

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
+from services.check import mh
 from services.check.health import health
 from services.check.service import Path, families
 from services.errors import Problem
@@ -20,9 +20,6 @@ from services.model.layer4 import (
     several_ports,
 )
 from services.model.service import PAGE_PORT
-
-MH_PLACES = 4093
-"""Places in the table of the scheduler mh (Linux, CONFIG_IP_VS_MH_TAB_INDEX=12)."""
 
 
 def layer4(path: Path, service: Layer4Service, local: Local) -> Iterator[Problem]:
@@ -85,12 +82,11 @@ def _ports(path: Path, service: Layer4Service) -> Iterator[Problem]:
 def _weights(path: Path, service: Layer4Service) -> Iterator[Problem]:
     if service.scheduler is not Scheduler.MH:
         return
-    weights = [server.weight for server in service.servers]
-    places = sum(weights) // max(1, math.gcd(*weights))
-    if places > MH_PLACES:
+    places = sum(mh.turns([server.weight for server in service.servers]))
+    if places > mh.PLACES:
         yield Problem(
             (*path, "scheduler"),
-            f"The scheduler mh shares out {MH_PLACES:,} places, and the servers of "
+            f"The scheduler mh shares out {mh.PLACES:,} places, and the servers of "
             f"{service.label} ask for {places:,}: some would never get their share.",
             "Use smaller weights, or weights with a common divisor; or choose sh.",
         )

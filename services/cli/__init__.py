@@ -22,6 +22,8 @@ from services.cli.common import Verb
 from services.cli.doctor import doctor
 from services.cli.door import Connect, Door
 from services.cli.exchange import exporting, import_document
+from services.cli.layer4 import layer4
+from services.cli.nat import nat
 from services.cli.output import complain, data, say
 from services.cli.rip import rip
 from services.cli.setup import rip_setup
@@ -92,7 +94,7 @@ for _verb in (
     app.command(_verb.__name__, cls=Verb)(_verb)
 app.command("import", cls=Verb)(import_document)
 rip.command("setup", cls=Verb)(rip_setup)
-for _group in (vip, rip, secret, script, exporting):
+for _group in (vip, rip, nat, layer4, secret, script, exporting):
     app.add_typer(_group)
 
 

@@ -56,6 +56,8 @@ def plan(
         )
     for problem in view.lacking:
         say(f"It would be refused: {problem.what} {problem.do}")
+    for hint in view.hints:
+        say(f"Worth a second look: {hint.what} {hint.do}")
 
 
 def apply(

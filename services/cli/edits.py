@@ -11,18 +11,20 @@ never a place in a document that they have not seen.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import typer
 
+from services.check import brought
 from services.cli.common import Confirm, Json, Verb, Why, tell
 from services.cli.door import door, on_running
 from services.cli.layers import Kinds
+from services.cli.output import say
 from services.cli.settings import NOWHERE, Named, Places, amended, as_typed, options
 from services.errors import ConfigInvalid, Problem, Refused
-from services.model import AnyService, Document, Model, Server
+from services.model import AnyService, Document, Layer4Advanced, Model, NatEntry, Server
 from services.model.base import shown
 
 if TYPE_CHECKING:
@@ -51,9 +53,11 @@ class Edited:
 
     document: Document
     service: str
-    """Label of the service."""
+    """Label of the service; of a 1:1 NAT entry; empty: no such object was changed."""
     server: str | None = None
     """Label of the server, if one was changed."""
+    nat: bool = False
+    """The label is a 1:1 NAT entry's."""
 
 
 Edit = Callable[..., Edited]
@@ -97,18 +101,22 @@ def editing(
                 named = {path: value for path, value in values.items() if value is not None}
                 typed["wish"] = Wish(named, places)
 
-            async def act(client: Client, running: Revision) -> Applied:
+            async def act(client: Client, running: Revision) -> tuple[Applied, Sequence[Problem]]:
                 edited = edit(running.document, **typed)
                 try:
-                    return await _applied(
+                    applied = await _applied(
                         client, edited.document, running, why or " ".join(words), confirm
                     )
                 except ConfigInvalid as error:
                     raise ConfigInvalid(
                         [_told(problem, edited, places) for problem in error.problems]
                     ) from error
+                return applied, brought(edited.document, running.document)
 
-            tell(door(context).ask(lambda client: on_running(client, act)), json=json)
+            applied, hints = door(context).ask(lambda client: on_running(client, act))
+            tell(applied, json=json)
+            for hint in hints:
+                say(f"Worth a second look: {hint.what} {hint.do}")
 
         context, *shared, _ = inspect.signature(run, eval_str=True).parameters.values()
         own_options = [each for each in asked if each not in arguments]
@@ -148,13 +156,17 @@ def _told(problem: Problem, edited: Edited, places: Places) -> Problem:
     match problem.path:
         case ("cluster", str(layer), int(index), "servers", int(place), *inside):
             service = getattr(edited.document.cluster, layer)[index]
-            found: AnyService | Server = service.servers[place]
+            found: AnyService | Server | NatEntry = service.servers[place]
             mine = (edited.service, edited.server) == (service.label, found.label)
             name = f"{service.label}/{found.label}"
         case ("cluster", str(layer), int(index), *inside):
             found = getattr(edited.document.cluster, layer)[index]
             mine = (edited.service, edited.server) == (found.label, None)
+            mine = mine and edited.nat is isinstance(found, NatEntry)
             name = found.label
+        case ("cluster", "layer4_advanced", *inside):
+            inner = Problem(tuple(inside), problem.what, problem.do)
+            return as_typed(inner, Layer4Advanced, places)
         case _:
             return problem
     if mine:
@@ -164,7 +176,7 @@ def _told(problem: Problem, edited: Edited, places: Places) -> Problem:
 
 def put_service(document: Document, new: AnyService, *, at: str) -> Document:
     """`document` with `new` in the place of the service labelled `at`, or at the end."""
-    return with_services(document, _put(document.cluster.services, new, at))
+    return with_services(document, put_object(document.cluster.services, new, at=at))
 
 
 def with_services(document: Document, services: Iterable[AnyService]) -> Document:
@@ -175,16 +187,19 @@ def with_services(document: Document, services: Iterable[AnyService]) -> Documen
 
 def put_server(service: AnyService, new: Server, *, at: str) -> AnyService:
     """`service` with `new` in the place of the server labelled `at`, or at the end."""
-    return service.model_copy(update={"servers": _put(service.servers, new, at)})
+    return service.model_copy(update={"servers": put_object(service.servers, new, at=at)})
 
 
-def _put(objects: tuple[Any, ...], new: AnyService | Server, at: str) -> tuple[Any, ...]:
+def put_object(
+    objects: tuple[Any, ...], new: AnyService | Server | NatEntry, *, at: str
+) -> tuple[Any, ...]:
+    """`objects` with `new` in the place of the one labelled `at`, or at the end."""
     if all(each.label != at for each in objects):
         return (*objects, new)
     return tuple(new if each.label == at else each for each in objects)
 
 
-def start(label: str, found: AnyService | Server | None) -> dict[str, Any]:
+def start(label: str, found: AnyService | Server | NatEntry | None) -> dict[str, Any]:
     """What an edit begins with, as JSON: the object found, or only the label of a new one."""
     return {"label": label} if found is None else found.model_dump(mode="json")
 

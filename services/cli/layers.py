@@ -13,9 +13,11 @@ from types import MappingProxyType
 
 from services.model import (
     AnyService,
+    Layer4Advanced,
     Layer4Server,
     Layer4Service,
     Model,
+    NatEntry,
     RealServer,
     Server,
     VirtualService,
@@ -40,6 +42,11 @@ SERVERS: Mapping[Layer, type[Server]] = MappingProxyType(
 )
 
 
+_SINGLE: Mapping[type[Model], str] = MappingProxyType(
+    {NatEntry: "a 1:1 NAT entry", Layer4Advanced: "all of layer 4"}
+)
+
+
 def layer_of(service: AnyService) -> Layer:
     """The layer that a service is in."""
     return Layer.FOUR if isinstance(service, Layer4Service) else Layer.SEVEN
@@ -47,6 +54,8 @@ def layer_of(service: AnyService) -> Layer:
 
 def kind_words(model: type[Model]) -> str:
     """What people call an object of that type, e.g. `a layer 4 service`."""
+    if model in _SINGLE:
+        return _SINGLE[model]
     for kinds, noun in ((SERVICES, "service"), (SERVERS, "server")):
         for layer, kind in kinds.items():
             if kind is model:

@@ -100,6 +100,13 @@ def complete_address(context: typer.Context, incomplete: str) -> list[str]:
     )
 
 
+def complete_nat(context: typer.Context, incomplete: str) -> list[str]:
+    """Labels of the 1:1 NAT entries that begin like this."""
+    return completed(
+        context, lambda document: (each.label for each in document.cluster.nat), incomplete
+    )
+
+
 def completed(
     context: typer.Context, names: Callable[[Document], Iterable[str]], incomplete: str
 ) -> list[str]:

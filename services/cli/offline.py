@@ -40,6 +40,7 @@ def numbered(document: model.Document) -> model.Document:
 def check(file: Document, *, json: Json = False) -> None:
     """List every problem of a document; exit 1 if there is one."""
     from services.check import check as judge
+    from services.check import hints
 
     problems: tuple[Problem, ...]
     try:
@@ -54,6 +55,8 @@ def check(file: Document, *, json: Json = False) -> None:
     if document is not None:
         services = document.cluster.services
         servers = sum(len(service.servers) for service in services)
+        for hint in hints(document):
+            say(f"Worth a second look: {hint}")
         say(f"The document is valid. Virtual services: {len(services)}, real servers: {servers}.")
 
 

@@ -199,7 +199,7 @@ def _settings(model: type[BaseModel], above: Path, given: BaseModel | None) -> I
             many=many,
             clearable=clearable,
             words=field_help(model, name),
-            default=None if required else _written(default),
+            default=None if required else written(default),
         )
 
 
@@ -216,7 +216,8 @@ def _shape(annotation: object) -> tuple[type, bool, bool]:
     return (annotation if isinstance(annotation, type) else str), False, False
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
+    """A value as it would be typed."""
     match value:
         case None:
             return NONE

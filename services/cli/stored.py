@@ -18,7 +18,11 @@ from services.cli.output import as_json, data, say
 from services.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from services.api import StoredFile, StoredKind
+    from services.client import Client
+    from services.model import Document
 
 secret = typer.Typer(
     name="secret",
@@ -61,11 +65,12 @@ def secret_list(context: typer.Context, *, json: Json = False) -> None:
     """List the names of the stored secrets."""
     from services.api import StoredKind
 
-    found = _stored(context, StoredKind.SECRET)
+    found, users = _stored(context, StoredKind.SECRET)
     if json:
         data(as_json([each.name for each in found]))
         return
-    listing([(each.name,) for each in found], ("SECRET",), empty="There is no secret yet.")
+    rows = [(each.name, users(each)) for each in found]
+    listing(rows, ("SECRET", "NEEDED BY"), empty="There is no secret yet.")
 
 
 @secret.command("delete")
@@ -94,12 +99,12 @@ def script_list(context: typer.Context, *, json: Json = False) -> None:
     """List the stored scripts."""
     from services.api import StoredKind
 
-    found = _stored(context, StoredKind.SCRIPT)
+    found, users = _stored(context, StoredKind.SCRIPT)
     if json:
         data(as_json(found))
         return
-    rows = [(each.name, each.size) for each in found]
-    listing(rows, ("SCRIPT", "BYTES"), empty="There is no script yet.")
+    rows = [(each.name, each.size, users(each)) for each in found]
+    listing(rows, ("SCRIPT", "BYTES", "NEEDED BY"), empty="There is no script yet.")
 
 
 @script.command("delete")
@@ -133,8 +138,22 @@ def _store(context: typer.Context, kind: StoredKind, name: str, text: str) -> No
     say(f"The {kind.value} {name} is stored.")
 
 
-def _stored(context: typer.Context, kind: StoredKind) -> tuple[StoredFile, ...]:
-    return door(context).ask(lambda client: client.stored(kind))
+def _stored(
+    context: typer.Context, kind: StoredKind
+) -> tuple[tuple[StoredFile, ...], Callable[[StoredFile], str]]:
+    """What is stored, and who needs each of it as it runs."""
+    from services.model.layer4 import naming
+
+    async def asked(client: Client) -> tuple[tuple[StoredFile, ...], Document]:
+        return await client.stored(kind), (await client.document()).document
+
+    found, document = door(context).ask(asked)
+    named = list(naming(document.cluster.layer4, kind.field))
+
+    def users(file: StoredFile) -> str:
+        return ", ".join(label for _, label, name in named if name == file.name)
+
+    return found, users
 
 
 def _forget(context: typer.Context, kind: StoredKind, name: str) -> None:

@@ -24,12 +24,15 @@ from services.cli.names import (
 )
 from services.cli.output import as_json, data, say
 from services.cli.settings import amended
-from services.errors import NotFound
+from services.errors import NotFound, Refused
+
+NAMED = 5
+"""Services that a refusal names; of more, the rest is counted."""
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
-    from services.api import Applied, Revision
+    from services.api import Applied, Revision, Status
     from services.client import Client
     from services.model import AnyService, Document, Server, ServerState
 
@@ -57,6 +60,9 @@ At = Annotated[
         autocompletion=complete_address,
     ),
 ]
+Sure = Annotated[
+    bool, typer.Option("--yes", help="Also if a VIP is left without a healthy real server.")
+]
 
 
 def _verb(name: str, words: str) -> Callable[..., None]:
@@ -69,6 +75,7 @@ def _verb(name: str, words: str) -> Callable[..., None]:
         *,
         every: Every = False,
         address: At = None,
+        sure: Sure = False,
         why: Why = "",
         json: Json = False,
     ) -> None:
@@ -80,7 +87,7 @@ def _verb(name: str, words: str) -> Callable[..., None]:
             chosen = _with_address(document, address) if address else _of(document, vip or "", rip)
             return chosen, ServerState(name), None
 
-        _turn(context, choose, name, why=why, json=json)
+        _turn(context, choose, name, sure=sure, why=why, json=json)
 
     verb.__name__, verb.__doc__ = name, words
     return verb
@@ -97,6 +104,7 @@ def weight(
     rip: Rip,
     number: Annotated[str, typer.Argument(help="0 to 256, in layer 4 to 65535.", metavar="N")],
     *,
+    sure: Sure = False,
     why: Why = "",
     json: Json = False,
 ) -> None:
@@ -109,16 +117,25 @@ def weight(
         wanted = amended(kind, start, {("weight",): number}, places={("weight",): "N"})
         return [(service, server)], None, wanted.weight
 
-    _turn(context, choose, f"weight {number}", why=why, json=json)
+    _turn(context, choose, f"weight {number}", sure=sure, why=why, json=json)
 
 
-def _turn(context: typer.Context, choose: Choose, words: str, *, why: str, json: bool) -> None:
-    """Set what `choose` finds in the running document, and say it."""
+def _turn(
+    context: typer.Context, choose: Choose, words: str, *, sure: bool, why: str, json: bool
+) -> None:
+    """Set what `choose` finds in the running document, and say it.
+
+    Unless somebody is `sure`, no service is left without a healthy server by it.
+    """
     from services.api import KnobRequest
+    from services.model import ServerState
 
     async def turn(client: Client, running: Revision) -> tuple[Chosen, Applied]:
         chosen, state, number = choose(running.document)
         keys = tuple((service.id, server.id) for service, server in chosen)
+        takes_out = state in {ServerState.DRAIN, ServerState.HALT} or number == 0
+        if takes_out and not sure:
+            _refuse_last(await client.status(), keys)
         request = KnobRequest(servers=keys, state=state, weight=number, why=why)
         return chosen, await client.set_servers(request)
 
@@ -127,6 +144,23 @@ def _turn(context: typer.Context, choose: Choose, words: str, *, why: str, json:
     if json:
         servers = [{"vip": service.label, "rip": server.label} for service, server in chosen]
         data(as_json({"servers": servers, "applied": applied}))
+
+
+def _refuse_last(status: Status, keys: Collection[tuple[int, int]]) -> None:
+    """Raise `Refused` if these servers are the last healthy ones of a service."""
+    abandoned = [
+        service.label
+        for service in status.services
+        if service.abandoned_without([server for owner, server in keys if owner == service.id])
+    ]
+    if abandoned:
+        shown = ", ".join(abandoned[:NAMED])
+        more = f" and {len(abandoned) - NAMED} more" if len(abandoned) > NAMED else ""
+        raise Refused(
+            f"No healthy real server would be left for {shown}{more}: clients would get the "
+            "fallback, or nothing.",
+            do="Add --yes if that is meant.",
+        )
 
 
 def _refuse_unclear(vip: str | None, rip: str | None, *, every: bool, address: str | None) -> None:

@@ -86,6 +86,7 @@ def checks_unit(place: Place) -> UnitSpec:
         argv=("haproxy", "-db", "-f", str(place.checks_config)),
         log=Path(place.checks_log),
         mark=("-f", str(place.checks_config)),
+        account=place.account,
         do=INSTALL,
     )
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from services.drivers.haproxy_answers import server_key, service_id, strange
 from services.drivers.sample import ServerCounters, ServiceCounters
+from services.health import handshakes
 from services.health.verdict import Result
 from services.plan.state import ServerKey
 
@@ -196,7 +197,7 @@ def failure(row: _Row, good: str) -> str:
         case "L4CON":
             return "connection refused"
         case "L6RSP":
-            return f"TLS handshake failed: {said}" if said else "TLS handshake failed"
+            return f"{handshakes.FAILED}: {said}" if said else handshakes.FAILED
         case "INI" | "UNK" | "":
             return "not checked yet"
         case _:

@@ -5,8 +5,9 @@ A pid file outlives its process and may name a stranger; the kernel's own table 
 A daemon is recognised by its program and arguments, of which some are unique to it (the path
 of its socket). Its workers have the same arguments, so the masters are those whose parent is
 none of them. Looked at are only processes in our own network and PID namespaces, because a
-lab's appliance beside us has the same paths; and only processes of our own account count as
-masters, because anybody may start something that calls itself haproxy.
+lab's appliance beside us has the same paths; and only processes of our own account, or of the
+one that the daemon changes to, count as masters, because anybody may start something that calls
+itself haproxy.
 
 Signals go through a pidfd, opened before the identity is checked once more: a number that
 was reused meanwhile can not be hit.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import signal
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +41,17 @@ class Identity:
     """The program's name, without its folder."""
     mark: tuple[str, ...]
     """Arguments that stand side by side in its command line; empty: it has none at all."""
+    account: str | None = None
+    """The account that its master gives itself, if it does not stay in ours."""
+
+    @property
+    def accounts(self) -> frozenset[int]:
+        """User ids of its masters: ours, for it begins there, and its own."""
+        own = {os.geteuid()}
+        if self.account is not None:
+            with suppress(KeyError):  # not there, so nobody can change to it
+                own.add(pwd.getpwnam(self.account).pw_uid)
+        return frozenset(own)
 
     def matches(self, argv: Sequence[str]) -> bool:
         """Whether a command line is this daemon's."""
@@ -64,11 +77,12 @@ def find(identity: Identity) -> Found:
     """Look through the kernel's table. Blocks for some milliseconds."""
     parents: dict[int, int] = {}
     own: set[int] = set()
+    accounts = identity.accounts
     for pid in _running(identity):
         told = _parent_and_owner(pid)
         if told is not None and _beside_us(pid):
             parents[pid] = told[0]
-            if told[1] == os.geteuid():
+            if told[1] in accounts:
                 own.add(pid)
     masters = {pid for pid in own if parents[pid] not in parents}
     family = set(masters)

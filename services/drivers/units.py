@@ -45,13 +45,16 @@ class UnitSpec:
     mark: tuple[str, ...] = ()
     """Arguments that stand side by side in its command line and in nobody else's, e.g. `-S` and
     a socket's path; empty: all of `argv` but the program."""
+    account: str | None = None
+    """The account that its first process changes to once it runs; None: it stays in ours."""
     do: str = "Look into its log, and whether the package is installed."
     """What to do when it cannot be started."""
 
     @property
     def identity(self) -> Identity:
         """What its processes are known by."""
-        return Identity(self.argv[0].rpartition("/")[2], self.mark or self.argv[1:])
+        program = self.argv[0].rpartition("/")[2]
+        return Identity(program, self.mark or self.argv[1:], self.account)
 
 
 @dataclass(frozen=True)

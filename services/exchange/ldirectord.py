@@ -18,6 +18,9 @@ from dataclasses import dataclass, field, replace
 from services.exchange import checks
 from services.exchange.checks import CheckWord, check_fields
 from services.exchange.ldirectord_words import (
+    EMAIL,
+    NOT_SENT,
+    email_of,
     fallback_of,
     implicit,
     of_family,
@@ -87,6 +90,8 @@ class _Reader:
         """The daemon's, by IP version."""
         self._check: list[CheckWord] = []
         """The daemon's."""
+        self._email: dict[str, Said] = {}
+        """The daemon's, by field."""
         self._room = MOST_IN_ALL
 
     def read(self, line: Line) -> None:
@@ -113,6 +118,7 @@ class _Reader:
             service = section.service
             if service.fallback is None and section.version in self._fallback:
                 service.fallback = fallback_of(*self._fallback[section.version], section.version)
+            service.fields = self._email | service.fields
             if section.ops is not None:
                 self._one_packet(service, section.ops)
             own = {word.name for word in section.check}
@@ -124,6 +130,8 @@ class _Reader:
         for version, (line, _) in self._fallback.items():
             if all(section.version != version for section in self._sections):
                 self._left.add(line, "There is no service that it could serve.")
+        kept = NOT_SENT if self._sections else "There is no service to tell of."
+        self._left.add_all((said.line for said in self._email.values()), kept)
         if not self._sections:
             for word in self._check:
                 self._left.add_all(word.places, "There is no service to check.")
@@ -206,10 +214,18 @@ class _Reader:
                 _quiescent(value)
             case "schedflags":
                 service.fields |= flags_of(value, line)
-            case known if known in checks.NAMES:
-                section.check.append(CheckWord(known, unquoted(value), (line,)))
             case other:
-                raise unknown(other)
+                self._set_further(section, line, other, value)
+
+    def _set_further(self, section: _Section, line: Line, name: str, value: str) -> None:
+        """Take a setting of which there are many alike; raises `Unread`."""
+        if name in EMAIL:
+            put(section.service, EMAIL[name], email_of(name, value, line), self._left)
+            self._left.add(line, NOT_SENT)
+        elif name in checks.NAMES:
+            section.check.append(CheckWord(name, unquoted(value), (line,)))
+        else:
+            raise unknown(name)
 
     def _daemon(self, line: Line, words: str) -> None:
         if words == "supervised":
@@ -223,6 +239,8 @@ class _Reader:
             self._fallback[version] = (line, value)
         elif name == "quiescent":
             _quiescent(value)
+        elif name in EMAIL:
+            self._email[EMAIL[name]] = email_of(name, value, line)
         elif name in _FOR_ALL:
             self._check.append(CheckWord(name, value, (line,)))
         else:

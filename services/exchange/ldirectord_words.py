@@ -6,12 +6,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pydantic import TypeAdapter, ValidationError
+
 from services.exchange.checks import CheckWord
 from services.exchange.lines import Left, Line
 from services.exchange.making import MOST_IN_ALL, MOST_SERVERS, Fallback, FoundServer, Said, Way
 from services.exchange.names import Unread, address_of, number_of, port_of, socket_of
 from services.model import Forwarding
-from services.model.base import Address, cleaned
+from services.model.base import Address, EmailAddress, cleaned
 
 _METHODS = {
     "gate": Way(Forwarding.DR),
@@ -35,10 +37,8 @@ _KNOWN = {
     "autoreload": "Changes are applied by the agent.",
     "callback": "The pair carries a change over by itself.",
     "cleanstop": "What the agent's end leaves alone is not a setting.",
-    "emailalert": "E-mail alerts have no field yet.",
-    "emailalertfreq": "E-mail alerts have no field yet.",
-    "emailalertfrom": "E-mail alerts have no field yet.",
-    "emailalertstatus": "E-mail alerts have no field yet.",
+    "emailalertfreq": "Of e-mail alerts only the addresses have a field.",
+    "emailalertstatus": "Of e-mail alerts only the addresses have a field.",
     "execute": "Import that configuration too.",
     "fallbackcommand": "Commands for the fallback have no field.",
     "fork": "The checks of all services run at once.",
@@ -46,10 +46,15 @@ _KNOWN = {
     "maintenancedir": "`ballast halt` takes a server out.",
     "monitorfile": "The journal keeps what happens.",
     "readdquiescent": "What becomes of a failed server is `quiescent` in `layer4_advanced`.",
-    "smtp": "E-mail alerts have no field yet.",
+    "smtp": "Of e-mail alerts only the addresses have a field.",
     "supervised": "The agent is supervised by the system.",
 }
 """Why settings that are known are left over."""
+
+EMAIL = {"emailalert": "email_to", "emailalertfrom": "email_from"}
+"""Settings of e-mail alerts that have a field, and which."""
+_EMAIL: TypeAdapter[str] = TypeAdapter(EmailAddress)
+NOT_SENT = "It is kept, and this version sends no e-mail yet."
 
 
 def servers_of(
@@ -91,6 +96,18 @@ def setting_of(words: str) -> tuple[str, str]:
     if found is None:
         raise Unread("It is no setting of the form name = value.")
     return found[1], found[2]
+
+
+def email_of(name: str, value: str, line: Line) -> Said:
+    """What an e-mail setting gives its field; raises `Unread`."""
+    words = unquoted(value)
+    found = [each.strip() for each in words.split(",")] if name == "emailalert" else [words]
+    for each in found:
+        try:
+            _EMAIL.validate_python(each)
+        except ValidationError:
+            raise Unread(f"`{cleaned(each, 40)}` is no e-mail address.") from None
+    return Said(tuple(found) if name == "emailalert" else words, line)
 
 
 def unknown(name: str) -> Unread:

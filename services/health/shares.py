@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from services.check.layer4 import MH_PLACES
+from services.check import mh
 from services.health.targets import ServerKey, Target
 from services.health.verdict import UNKNOWN, Verdict
 from services.model import Document, Layer4Service, Scheduler, ServerState
@@ -41,19 +41,19 @@ def weighed(weight: int, percent: int) -> int:
 def whole_weights(service: Layer4Service) -> Sequence[int]:
     """Of what weight each server, in their order, gets its share: the document's, but for mh.
 
-    mh gives a server as many of its places as its weight, divided by what all weights have in
-    common; when the places are gone, the last servers have none. Shares leave nothing in common:
-    60 servers of 100 ask for 60 places, and for 5,940 once each of them has 99 per cent. So
-    where there can be shares, the weights are smaller in the same proportion. They do not depend
-    on the shares themselves, or one server's would move the clients of all.
+    A hundred equal servers have a turn each in mh's table, and 50 each once some of them get 99
+    per cent: more than there are places, so that the last would get none. Where there can be
+    shares, the weights are therefore the turns themselves, as often as there is room for. They
+    do not depend on the shares, or one server's would move the clients of all.
     """
     weights = [server.weight for server in service.servers]
-    total, common = sum(weights), math.gcd(*weights)
     shared = service.check.feedback is not Feedback.NONE or service.check.slow_start_s
-    if service.scheduler is not Scheduler.MH or not shared or total <= MH_PLACES:
+    at_most = min(sum(weights), mh.MOST_TURNS * len(weights))
+    if service.scheduler is not Scheduler.MH or not shared or at_most <= mh.PLACES:
         return weights
-    times = max(1, MH_PLACES // (total // common))
-    return [weight // common * times for weight in weights]
+    turns = mh.turns(weights)
+    times = max(1, mh.PLACES // sum(turns))
+    return [each * times for each in turns]
 
 
 class Standing(NamedTuple):

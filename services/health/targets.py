@@ -58,6 +58,8 @@ class Kind(StrEnum):
     RADIUS = "radius"
     SIP = "sip"
     UDP = "udp"
+    TLS = "tls"
+    """A handshake by itself, see `services.health.handshakes`; no document asks for one."""
 
 
 class Manner(NamedTuple):
@@ -116,7 +118,7 @@ def group(manner: Manner) -> str:
 
 
 _UNPRIVILEGED = frozenset(
-    {Kind.PING, Kind.SCRIPT, Kind.AGENT_HTTP, Kind.DNS, Kind.RADIUS, Kind.SIP, Kind.UDP}
+    {Kind.PING, Kind.SCRIPT, Kind.AGENT_HTTP, Kind.DNS, Kind.RADIUS, Kind.SIP, Kind.UDP, Kind.TLS}
 )
 
 

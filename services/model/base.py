@@ -268,6 +268,24 @@ DomainName = Annotated[
         )
     ),
 ]
+_MAILBOX = (
+    r"(?=[^@]{1,64}@)[A-Za-z0-9_][A-Za-z0-9_+=-]*(\.[A-Za-z0-9_+=-]+)*"
+    r"@(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*"
+    r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+)
+"""Of what RFC 5321 allows before the @ nothing that a file, a shell or an argument obeys."""
+EmailAddress = Annotated[
+    str,
+    BeforeValidator(_matching(_MAILBOX, "e-mail address", "Write it like operators@example.com.")),
+]
+EmailSender = Annotated[
+    str,
+    BeforeValidator(
+        _matching(
+            f"|{_MAILBOX}", "e-mail address", "Write it like lb@example.com, or leave it empty."
+        )
+    ),
+]
 HttpPath = Annotated[
     str,
     BeforeValidator(

@@ -14,7 +14,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.model.base import Comment, IPAddress, Port, Ports
+from services.model.base import (
+    Comment,
+    EmailAddress,
+    EmailSender,
+    IPAddress,
+    Port,
+    Ports,
+)
 from services.model.checks import Layer4Check, uses
 from services.model.service import PAGE_ADDRESS, PAGE_PORT, Server, Service
 
@@ -154,6 +161,14 @@ class Layer4Service(Service):
 
     fallback_port: Port = Field(default=PAGE_PORT, title="Fallback port")
     """Port of the fallback server; in DR and TUN only the built-in page may have its own."""
+
+    email_to: Annotated[tuple[EmailAddress, ...], Field(max_length=16)] = Field(
+        default=(), title="E-mail alert to"
+    )
+    """Whom to tell of servers that fail. Kept for a later version: this one sends nothing."""
+
+    email_from: EmailSender = Field(default="", title="E-mail alert from")
+    """The sender of such e-mail. Kept for a later version: this one sends nothing."""
 
     check: Layer4Check = Field(default=Layer4Check(), title="Health check")
     """How the real servers are checked."""

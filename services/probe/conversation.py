@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
+from typing import Any
 
 from services.health.jobs import Job
 from services.probe.found import Failed
@@ -65,6 +66,10 @@ class Conversation:
         """Go on under TLS; whose certificate it is does not matter here."""
         await self._writer.start_tls(tls(verified=False))
 
+    def certificate(self) -> Mapping[str, Any]:
+        """The server's, as `ssl.SSLSocket.getpeercert` tells one that was verified."""
+        return self._writer.get_extra_info("peercert") or {}
+
     def _took(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
@@ -79,10 +84,15 @@ def _endless(most: int = MOST_BYTES) -> Failed:
 
 
 @asynccontextmanager
-async def connected(job: Job, *, under_tls: bool = False) -> AsyncIterator[Conversation]:
-    """A conversation with the job's server; raises `OSError`."""
+async def connected(
+    job: Job, *, under_tls: bool = False, any_name: bool = False
+) -> AsyncIterator[Conversation]:
+    """A conversation with the job's server; raises `OSError`.
+
+    `any_name`: a certificate that is to be checked may be for any name.
+    """
     manner, address, port = job.target
-    secured = tls(verified=manner.verify_tls) if under_tls else None
+    secured = tls(verified=manner.verify_tls, any_name=any_name) if under_tls else None
     # a name of our own making would be sent where none was given
     name = (manner.host or address) if under_tls else None
     reader, writer = await asyncio.open_connection(
@@ -96,9 +106,10 @@ async def connected(job: Job, *, under_tls: bool = False) -> AsyncIterator[Conve
 
 
 @cache
-def tls(*, verified: bool) -> ssl.SSLContext:
+def tls(*, verified: bool, any_name: bool = False) -> ssl.SSLContext:
     """How TLS is spoken; made once, because reading the authorities takes a while."""
     context = ssl.create_default_context()
+    context.check_hostname = not any_name
     if not verified:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

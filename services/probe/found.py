@@ -62,10 +62,42 @@ _CERTIFICATE = {
     9: "TLS certificate not valid yet",
     10: "TLS certificate expired",
     18: "TLS certificate signed by itself",
+    19: "TLS certificate from an unknown authority",
+    20: "TLS certificate from an unknown authority",
+    21: "TLS certificate from an unknown authority",
     62: "TLS name mismatch",
     64: "TLS name mismatch",
 }
 """OpenSSL's numbers, x509_vfy.h."""
+
+MISMATCH = frozenset({62, 64})
+"""Of these, that only the name is wrong: a host's, an address's."""
+
+_NO_TLS = "the server speaks no TLS there"
+_NO_VERSION = "no version of TLS in common"
+_NO_CIPHER = "no cipher in common"
+_WEAK = "a key of the server is too weak"
+_CLOSED = "the server closes the connection"
+_HANDSHAKE = {
+    "WRONG_VERSION_NUMBER": _NO_TLS,
+    "RECORD_LAYER_FAILURE": _NO_TLS,
+    "HTTP_REQUEST": _NO_TLS,
+    "PACKET_LENGTH_TOO_LONG": _NO_TLS,
+    "UNSUPPORTED_PROTOCOL": _NO_VERSION,
+    "TLSV1_ALERT_PROTOCOL_VERSION": _NO_VERSION,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": _NO_CIPHER,
+    "SSL/TLS_ALERT_HANDSHAKE_FAILURE": _NO_CIPHER,
+    "TLSV1_ALERT_INSUFFICIENT_SECURITY": _NO_CIPHER,
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server wants a certificate of its client",
+    "TLSV1_UNRECOGNIZED_NAME": "the server does not know the name it is asked for",
+    "TLSV1_ALERT_UNRECOGNIZED_NAME": "the server does not know the name it is asked for",
+    "TLSV1_ALERT_INTERNAL_ERROR": "the server has an internal error",
+    "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": "the server lacks secure renegotiation",
+    "UNEXPECTED_EOF_WHILE_READING": _CLOSED,
+    "DH_KEY_TOO_SMALL": _WEAK,
+    "EE_KEY_TOO_SMALL": _WEAK,
+}
+"""OpenSSL's reasons, sslerr.h, in words; others are told as they are."""
 
 
 def words_for(error: OSError) -> str:
@@ -73,8 +105,11 @@ def words_for(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _CERTIFICATE.get(error.verify_code, "TLS certificate not trusted")
     if isinstance(error, ssl.SSLError):
-        reason = (error.reason or "").replace("_", " ").lower()
+        told = error.reason or ""
+        reason = _HANDSHAKE.get(told) or told.replace("_", " ").lower()
         return f"TLS fails: {reason}" if reason else "TLS fails"
+    if isinstance(error, ConnectionResetError) and error.errno is None:
+        return f"TLS fails: {_CLOSED}"  # asyncio's own, of a handshake that was cut off
     if words := _WORDS.get(error.errno or 0):
         return words
     raise Unlooked(error.strerror or str(error)) from error

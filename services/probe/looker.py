@@ -17,6 +17,7 @@ from services.probe import (
     dns,
     feedback,
     ftp,
+    handshake,
     ldap,
     mail,
     mysql,
@@ -48,6 +49,7 @@ class Looker:
             Kind.RADIUS: radius.look,
             Kind.SIP: sip.look,
             Kind.UDP: udp.look,
+            Kind.TLS: handshake.look,
             Kind.POP3: mail.look_pop3,
             Kind.POP3S: mail.look_pop3,
             Kind.IMAP: mail.look_imap,
@@ -92,12 +94,20 @@ class Looker:
                 return Found()
             raise Failed(_silent(manner)) from error
         except OSError as error:
-            raise Failed(words_for(error)) from error
+            raise Failed(await _words_for(job, error)) from error
 
     def _say(self, trouble: str) -> None:
         if trouble not in self._troubles and len(self._troubles) < 1000:
             self._troubles.add(trouble)
             log.warning("could not look: %s", trouble)
+
+
+async def _words_for(job: Job, error: OSError) -> str:
+    try:
+        async with asyncio.timeout(job.target.manner.timeout_s):
+            return await handshake.words_of(job, error)
+    except OSError:  # a second look that fails has nothing to add, one that is late neither
+        return words_for(error)
 
 
 def _silent(manner: Manner) -> str:

@@ -12,7 +12,7 @@ its clients are told at once (`expire_nodest_conn`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from services.health.shares import FULL, GONE, Shares, weighed, whole_weights
 from services.model import Document, Layer4Service, Local, ServerState
@@ -61,16 +61,23 @@ def ipvs_wanted(document: Document, shares: Shares = FULL) -> ipvs.IpvsWanted:
     one that drains: the kernel forgets who was kept on it (`expire_quiescent_template`). Where
     servers are not to be quiescent it goes, like one that is halted.
     """
-    table: dict[ServiceKey, Entry] = {}
-    for service in document.cluster.layer4:
-        for key in service_keys(service):
-            dests = dict(_dests(service, key, document.local, shares))
-            table[key] = Entry(_service(service, key.version), dests)
+    table = table_of(document.cluster.layer4, document.local, shares)
     advanced = document.cluster.layer4_advanced
     timeouts = ipvs.Timeouts(
         advanced.tcp_timeout_s, advanced.tcp_fin_timeout_s, advanced.udp_timeout_s
     )
     return ipvs.IpvsWanted(table=table, timeouts=timeouts)
+
+
+def table_of(
+    services: Iterable[Layer4Service], local: Local, shares: Shares
+) -> dict[ServiceKey, Entry]:
+    """The part of the table that is of these services of a document, which depends on no other."""
+    return {
+        key: Entry(_service(service, key.version), dict(_dests(service, key, local, shares)))
+        for service in services
+        for key in service_keys(service)
+    }
 
 
 def service_keys(service: Layer4Service) -> tuple[ServiceKey, ...]:

@@ -54,6 +54,16 @@ SUBJECTS = (
     Subject("console", ("console.paint.s", "console.key.ms", "console.rss.mb")),
     Subject("idle", ("console.idle.pct",)),
     Subject("connections", ("l4.connections.ms", "l4.connections.s", "l4.connections.mb")),
+    Subject("health", ("health.detect.ratio", "health.vs_ldirectord")),
+    Subject("checking", ("health.cpu.pct", "health.shared")),
+    Subject(
+        "kernel",
+        (
+            *("l4.apply.ratio", "l4.change.ratio", "l4.noop.ratio"),
+            *("l4.apply.vs_keepalived", "l4.apply.vs_ldirectord", "l4.dr_nat.ratio"),
+            *("health.flip.lost", "health.flip.ratio"),
+        ),
+    ),
     Subject(
         "image",
         ("image.ova.mb", "image.boot.ratio", "image.boot.s", "image.rss.mb", "image.ports"),

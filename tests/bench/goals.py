@@ -68,6 +68,33 @@ _ALL = (
     Goal("l4.connections.ms", Sense.AT_MOST, 100, "ms", "none"),
     Goal("l4.connections.s", Sense.AT_MOST, 5, "s", "none"),
     Goal("l4.connections.mb", Sense.AT_MOST, 50, "MB", "none"),
+    Goal(
+        "health.detect.ratio",
+        Sense.AT_MOST,
+        1.15,
+        "x",
+        "what the settings allow: interval + fast interval + the time limits of the failing checks",
+    ),
+    Goal("health.vs_ldirectord", Sense.AT_MOST, 0.05, "x", "ldirectord with the same list"),
+    Goal("health.cpu.pct", Sense.AT_MOST, 15, "% of a core", "none"),
+    Goal("health.shared", Sense.AT_MOST, 1.02, "checks", "one for each target and interval"),
+    Goal("l4.apply.ratio", Sense.AT_MOST, 1, "x", "`ipvsadm -R` of the same lines"),
+    Goal("l4.change.ratio", Sense.AT_MOST, 1.5, "x", "the same with a hundredth of the entries"),
+    Goal("l4.noop.ratio", Sense.AT_MOST, 1.5, "x", "`ipvsadm -Sn`"),
+    # nobody has said how much faster they should be; slower would be no reason to have them
+    Goal("l4.apply.vs_keepalived", Sense.AT_MOST, 1, "x", "keepalived, to the same table"),
+    Goal("l4.apply.vs_ldirectord", Sense.AT_MOST, 1, "x", "ldirectord, to the same table"),
+    # 0.8 times the packets that IPVS handles by the one and by the other: a gain is due to nothing
+    # else, and what receives segments together takes most of what is saved on the wire
+    Goal("l4.dr_nat.ratio", Sense.AT_LEAST, 1.2, "x", "NAT"),
+    Goal("health.flip.lost", Sense.AT_MOST, 0, "servers", "none"),
+    Goal(
+        "health.flip.ratio",
+        Sense.AT_MOST,
+        1,
+        "x",
+        "what the checks' settings allow and 1.2 times `ipvsadm -R` of the same lines",
+    ),
     Goal("image.ova.mb", Sense.AT_MOST, 450, "MB", "none"),
     Goal(
         "image.boot.ratio",

@@ -28,6 +28,7 @@ class Formula(StrEnum):
     PEER_TO_OURS = "median(peer) / median(ours)"
     MEDIAN = "median(ours)"
     P95 = "p95(ours), nearest rank"
+    P99_TO_PEER = "p99(ours), nearest rank / median(peer)"
     MEAN = "mean(ours)"
     WORST = "max(ours)"
     SUM = "sum(ours)"
@@ -42,16 +43,17 @@ class Verdict(StrEnum):
     """What the value rests on did not hold in this run: it counts as a miss."""
 
 
-def p95(samples: Samples) -> float:
-    """The smallest sample that at least 95 % of all do not exceed."""
-    return sorted(samples)[math.ceil(0.95 * len(samples)) - 1]
+def percentile(percent: int, samples: Samples) -> float:
+    """The smallest sample that at least so many per cent of all do not exceed."""
+    return sorted(samples)[math.ceil(percent * len(samples) / 100) - 1]
 
 
 _COMPUTE: Mapping[Formula, Callable[[Samples, Samples], float]] = {
     Formula.OURS_TO_PEER: lambda ours, peer: statistics.median(ours) / statistics.median(peer),
     Formula.PEER_TO_OURS: lambda ours, peer: statistics.median(peer) / statistics.median(ours),
     Formula.MEDIAN: lambda ours, _: statistics.median(ours),
-    Formula.P95: lambda ours, _: p95(ours),
+    Formula.P95: lambda ours, _: percentile(95, ours),
+    Formula.P99_TO_PEER: lambda ours, peer: percentile(99, ours) / statistics.median(peer),
     Formula.MEAN: lambda ours, _: statistics.fmean(ours),
     Formula.WORST: lambda ours, _: max(ours),
     Formula.SUM: lambda ours, _: math.fsum(ours),

@@ -12,7 +12,7 @@ from services.model import VirtualService, field_help
 from tests.console.stage import Stage, stage
 from tests.fakes import scenes
 from tests.fakes.appliance import ScriptedAppliance
-from tests.fakes.scenes import RDS, WEB
+from tests.fakes.scenes import RDS, SHOP, WEB
 
 
 async def replace_field(on: Stage, text: str) -> None:
@@ -407,3 +407,24 @@ async def test_a_form_shows_the_fields_that_have_a_use() -> None:
         await on.press("right")
         await on.see("Check protocol", "Connects between", "Good status", "Virtual host")
         assert not on.line("Login")
+
+
+async def test_a_layer_4_service_keeps_whom_to_tell_and_says_that_nothing_is_sent_yet() -> None:
+    fake = scenes.layer4()
+    async with stage(fake) as on:
+        await on.press("e")
+        await on.see("Virtual service shop")
+        while "> E-mail alert to" not in on.text():
+            await on.press("down")
+        await on.see("Kept for a later version: this one sends nothing.")
+        await on.type("operators@example.com, nobody")
+        await on.press("down")
+        await on.type("lb@example.com")
+        await on.press("f9")
+        await on.see("`nobody` is no e-mail address. Write it like operators@example.com.")
+        await on.press(*["backspace"] * len(", nobody"), "f9")
+        await on.see("shop is among the pending changes")
+        after = pending(fake)[f"layer4/{SHOP}"].after
+        assert after is not None
+        assert after["email_to"] == ["operators@example.com"]
+        assert after["email_from"] == "lb@example.com"

@@ -169,6 +169,24 @@ async def test_what_this_machine_lacks_is_said_at_review_and_f9_says_it_too() ->
         await on.see("Reason")
 
 
+async def test_a_vip_in_no_network_is_said_in_the_form_and_at_review_and_may_be_applied() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("e")
+        await on.see("Virtual service web-http")
+        await on.press("down", "end", "comma")
+        await on.type("203.0.113.9")
+        await on.see("203.0.113.9: in no network of this unit's interfaces; a router must send it")
+        await on.press("f9", "f7")
+        await on.see(
+            "Worth a second look",
+            "web-http has 203.0.113.9, which lies in no network of this unit's interfaces",
+            "let the router send it here.",
+        )
+        await on.press("f9")
+        await on.see("Reason")
+
+
 async def test_enter_opens_the_form_of_a_pending_change_again() -> None:
     async with stage(scenes.small()) as on:
         await rename_first_service(on, "one")

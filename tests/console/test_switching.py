@@ -113,6 +113,77 @@ async def test_draining_the_last_healthy_server_asks_as_well_and_escape_leaves_i
         assert fake.calls == []
 
 
+async def test_the_last_healthy_server_of_a_layer_4_service_asks_as_well() -> None:
+    fake = scenes.layer4()
+    async with stage(fake) as on:
+        await on.press("down", "h", "y")
+        await on.see("shop/shop1: halted.")
+        for keys, label in ((("d", "y"), "shop"), (("down", "h", "y"), "names")):
+            await on.press("down", *keys)
+            await on.see(f"no healthy real server answers for {label}", f"Type {label} to go on")
+            await on.press("escape")
+            await on.see("Nothing was changed.")
+        await on.press("h", "y")
+        await on.type("names")
+        await on.press("enter")
+        await on.see("names/dns1: halted.")
+        assert fake.calls == ["set_servers"] * 2
+
+
+async def test_a_whole_layer_4_service_asks_as_well() -> None:
+    fake = scenes.layer4()
+    async with stage(fake) as on:
+        await on.press("d", "y")
+        await on.see("Type shop to go on")
+        await on.press("escape")
+        assert fake.calls == []
+
+
+async def test_a_machine_is_switched_in_all_services_as_one_change() -> None:
+    fake = scenes.layer4()
+    both = fake.running.cluster.layer4
+    dns = both[1].servers[0].model_copy(update={"id": 9, "label": "shop3"})
+    shop = both[0].model_copy(update={"servers": (*both[0].servers, dns)})
+    cluster = fake.running.cluster.model_copy(update={"layer4": (shop, both[1])})
+    fake.running = fake.running.model_copy(update={"cluster": cluster})
+    async with stage(fake) as on:
+        await on.press("down", "enter")
+        await on.see("Have the doctor")
+        assert "whole machine" not in on.text()
+        await on.press("escape", "down", "down", "enter")
+        await on.see("shop/shop3", "a  Switch the whole machine: 2 servers of its address")
+        await on.press("a")
+        await on.see("192.168.1.160 in all services", "d  Drain: it finishes its connections")
+        await on.press("h")
+        await on.see("Halt 192.168.1.160 in all services?", "shop/shop3, names/dns1.")
+        await on.press("y")
+        await on.see("no healthy real server answers for names", "Type names to go on")
+        await on.type("names")
+        await on.press("enter")
+        await on.see("2 servers: halted.")
+        states = [
+            server.state
+            for service in fake.running.cluster.layer4
+            for server in service.servers
+            if server.label in {"shop3", "dns1"}
+        ]
+        assert states == [ServerState.HALT] * 2
+        assert fake.calls == ["set_servers"]
+
+
+async def test_several_services_left_without_a_server_are_asked_about_once() -> None:
+    fake = scenes.small()
+    async with stage(fake) as on:
+        await on.press("space", *["down"] * 3, "space", "h")
+        await on.see("Yes, halt")
+        await on.press("y")
+        await on.see("2 services are left without a server", "answers for web-http, rds.")
+        await on.type("2")
+        await on.press("enter")
+        await on.see("5 servers: halted.")
+        assert fake.calls == ["set_servers"]
+
+
 async def test_marked_rows_are_switched_together() -> None:
     fake = scenes.small()
     async with stage(fake) as on:

@@ -55,7 +55,7 @@ from services.api_reports import (
     Connections,
     Layer4Report,
 )
-from services.check import check
+from services.check import brought, check
 from services.difference import difference
 from services.doctor.asked import Observed
 from services.doctor.cases import cases, services_of, who_has
@@ -431,6 +431,10 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
             files="",
             confirm_advised=moved or rerouted,
             lacking=self.lacking,
+            hints=tuple(
+                ProblemView(path=hint.path, what=hint.what, do=hint.do)
+                for hint in brought(document, self.running)
+            ),
         )
 
     def _changes(self, document: Document) -> Iterable[PlannedChange]:

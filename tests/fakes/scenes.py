@@ -108,7 +108,13 @@ def layer4(**knobs: object) -> ScriptedAppliance:
                         "servers": [_layer4(3, "dns1", 160)],
                     },
                 ]
-            }
+            },
+            "local": {
+                "interfaces": [
+                    {"name": "eth0", "addresses": ["192.168.2.21/24"]},
+                    {"name": "eth1", "addresses": ["192.168.1.21/24", "2001:db8:1::21/64"]},
+                ]
+            },
         }
     )
     fake = ScriptedAppliance(running=document)

@@ -29,6 +29,8 @@ from services.api import (
     KnobRequest,
     PowerRequest,
     ProblemView,
+    StoredKind,
+    StoreRequest,
 )
 from services.api_reports import ConnectionQuery
 from services.errors import ApplianceError, ConfigInvalid, EditConflict
@@ -108,6 +110,16 @@ def application(fake: ScriptedAppliance) -> FastAPI:
     async def set_servers(request: Request) -> BaseModel:
         return await fake.set_servers(KnobRequest.model_validate_json(await request.body()))
 
+    def kind(request: Request) -> StoredKind:
+        return StoredKind(request.path_params["kind"])
+
+    async def store(request: Request) -> BaseModel:
+        wish = StoreRequest.model_validate_json(await request.body())
+        return await fake.store(kind(request), request.path_params["name"], wish.text)
+
+    door("GET", "/stored/{kind}", lambda r: fake.stored(kind(r)))
+    door("PUT", "/stored/{kind}/{name}", store)
+    door("DELETE", "/stored/{kind}/{name}", lambda r: fake.forget(kind(r), r.path_params["name"]))
     door("POST", "/rollback", rollback)
     door("POST", "/draft/edits", edit)
     door("POST", "/draft/apply", apply_draft)

@@ -16,6 +16,11 @@ from tests.kernel.machine import Guest, GuestSilent
 from tests.tiers import TIER_NEEDS, missing
 
 GUEST = Path(__file__).parent / "guest"
+CHOSEN = "chosen"
+PYTEST = (
+    *("-m", "pytest", "-c", "tests/kernel/guest.ini", "--rootdir=/ballast-tests"),
+    f"@{CHOSEN}",
+)
 
 
 def _is_guests(item: pytest.Item) -> bool:
@@ -38,7 +43,12 @@ class Host:
         try:
             if self._guest is None and not self._trouble:
                 chosen = [each.nodeid for each in item.session.items if _is_guests(each)]
-                self._guest = Guest(self._factory.mktemp("guest"), self._archive, chosen)
+                self._guest = Guest(
+                    self._factory.mktemp("guest"),
+                    self._archive,
+                    PYTEST,
+                    files={CHOSEN: "".join(f"{nodeid}\n" for nodeid in chosen)},
+                )
                 self._missing = set(chosen)
             found = [self._restored(item, data) for data in self._of(item.nodeid)]
             self._missing.discard(item.nodeid)

@@ -2,9 +2,9 @@
 """The guest: the appliance's own root file system and kernel, with this tree's tests in it.
 
 One virtual machine for a whole run. Its disk is the root as it is built, unpacked, with the
-tree's code, pytest and an init of our own beside it; the shipped Python runs the tests. It has
-no network card: whatever the tests send stays in namespaces inside the guest. Results come out
-by the second serial port, a pytest report in each line, and are read while the tests go on.
+tree's code, pytest and an init of our own beside it; the shipped Python runs what it is told to.
+It has no network card: whatever the tests send stays in namespaces inside the guest. Results come
+out by the second serial port, JSON in each line, and are read while the guest goes on.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from image.qemu import QEMU, accelerator
@@ -36,6 +37,7 @@ SILENCE_S = 150.0
 OTHERS_S = 1200.0
 """For another run's guest to end: two emulated machines at once take longer than in turn."""
 LAST_WORDS = 3000
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 class GuestSilent(Exception):
@@ -43,18 +45,33 @@ class GuestSilent(Exception):
 
 
 class Guest:
-    """The machine, started with the tests it is to run."""
+    """The machine, started with what its Python is to run."""
 
-    def __init__(self, folder: Path, archive: Path | None, chosen: Sequence[str]) -> None:
-        """`archive` is a root.tar; None: this tree's, built or taken from where it is kept."""
+    def __init__(
+        self,
+        folder: Path,
+        archive: Path | None,
+        words: Sequence[str],
+        *,
+        files: Mapping[str, str] = EMPTY,
+        packages: Sequence[Path] = (),
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        """`archive` is a root.tar; None: this tree's, built or taken from where it is kept.
+
+        `words` come after `python3`, at most thirty, none with a blank in it. `files` lie beside
+        the tests, by name; `packages` are .deb files that are unpacked, but not set up, besides
+        what the appliance has.
+        """
         self._folder = folder
+        self._silence_s = silence_s
         self._console = folder / "console.log"
         self._reports: Iterator[dict[str, Any]] = iter(())
         self._left = ExitStack()
         try:
             self._turn()
-            disk, kernel, initrd = _disk(folder, archive, chosen)
-            self._child = self._start(disk, kernel, initrd)
+            disk, kernel, initrd = _disk(folder, archive, files, packages)
+            self._child = self._start(disk, kernel, initrd, words)
             self._reports = self._read()
         except BaseException:
             self.close()
@@ -65,7 +82,7 @@ class Guest:
         self._left.close()
 
     def next_report(self) -> dict[str, Any]:
-        """The next result, as pytest serialises it. Raises `GuestSilent`."""
+        """The next result, one line of what the guest tells. Raises `GuestSilent`."""
         try:
             return next(self._reports)
         except StopIteration:
@@ -86,7 +103,9 @@ class Guest:
             else:
                 return
 
-    def _start(self, disk: Path, kernel: Path, initrd: Path) -> subprocess.Popen[bytes]:
+    def _start(
+        self, disk: Path, kernel: Path, initrd: Path, words: Sequence[str]
+    ) -> subprocess.Popen[bytes]:
         said = self._left.enter_context(self._console.open("wb"))
         options = "console=ttyS0 root=/dev/vda rw init=/ballast-tests/tests/kernel/init quiet"
         child = subprocess.Popen(
@@ -94,7 +113,7 @@ class Guest:
                 *(QEMU, "-nodefaults", "-no-user-config", *accelerator(), "-M", "q35"),
                 *("-m", str(MEMORY_MIB), "-smp", str(CPUS), "-display", "none", "-no-reboot"),
                 *("-kernel", str(kernel), "-initrd", str(initrd)),
-                *("-append", f"{options} panic=-1 mitigations=off"),
+                *("-append", f"{options} panic=-1 mitigations=off -- {' '.join(words)}"),
                 *("-drive", f"file={disk},format=raw,if=virtio,cache=unsafe"),
                 *("-device", "virtio-rng-pci", "-nic", "none", "-serial", "stdio"),
                 *("-serial", f"file:{self._folder / 'reports'}"),
@@ -118,7 +137,7 @@ class Guest:
             *lines, begun = (begun + data).split(b"\n")
             for line in lines:
                 yield json.loads(line)
-                give_up_at = time.monotonic() + SILENCE_S
+                give_up_at = time.monotonic() + self._silence_s
             if ended and not lines:
                 raise GuestSilent(f"The guest has ended. {self._last_words()}")
             if time.monotonic() > give_up_at:
@@ -130,14 +149,19 @@ class Guest:
         return f"Its console showed last:\n{said}"
 
 
-def _disk(folder: Path, archive: Path | None, chosen: Sequence[str]) -> tuple[Path, Path, Path]:
+def _disk(
+    folder: Path, archive: Path | None, files: Mapping[str, str], packages: Sequence[Path]
+) -> tuple[Path, Path, Path]:
     """The disk; kernel and initrd out of it."""
     if archive is None:
         archive = asyncio.run(build(folder)).archive
     root = folder / "root"
     unpack(archive, root)
+    for package in packages:
+        _run("dpkg-deb", "--extract", package, root)
     tests = carry(root)
-    (tests / "chosen").write_text("".join(f"{nodeid}\n" for nodeid in chosen))
+    for name, text in files.items():
+        (tests / name).write_text(text)
     disk = folder / "disk"
     _run("mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-d", root, disk, f"{DISK_MIB}M")
     [kernel], [initrd] = (

@@ -22,7 +22,8 @@ from tests.lab.control import Job, Place
 from tests.lab.layout import APPLIANCE_ADDRESSES, DIRECT_VIP, GATEWAY, VIP, WEB_PORT, Layout
 
 AGENT = "agent"
-START_S = 30
+START_S = 60
+"""Generous: an emulated machine takes twenty."""
 MODULE_S = 30
 OFTEN = {"interval_s": 2, "timeout_s": 1}
 """Of checks: who stops a server wants to see it."""

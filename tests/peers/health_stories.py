@@ -13,6 +13,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from services.drivers.checks import UNIT
+from services.health.jobs import Job
+from services.health.targets import Kind
+from services.health.verdict import Result
 from services.model import ServerState
 from services.switch import switched
 from tests.layer4 import document, rip, vip
@@ -90,6 +93,30 @@ async def a_dead_server_gets_nothing_and_comes_back(world: World) -> None:
         await there.open(2)
         await becomes(world, {FIRST: 100, SECOND: 100})
         await eventually_async(lambda: says(world, "web/web2 is back"))
+
+
+@story
+async def a_handshake_that_fails_is_looked_into(world: World) -> None:
+    async def reason() -> str:
+        await world.book.look()
+        return world.book.standings[7, 1].reason
+
+    async def asked() -> list[Job]:
+        await world.book.look()
+        return [job for job in world.probe.jobs.values() if job.target.manner.kind is Kind.TLS]
+
+    cause = "TLS fails: the server closes the connection"
+    async with servers(1) as there:
+        await world.apply(document(vip(rip(1), check={"kind": "negotiate", "protocol": "https"})))
+        await eventually_async(reason, lambda words: words.startswith("TLS handshake failed"))
+        [job] = await eventually_async(asked)
+        world.probe.find(job.name, Result(ok=False, words=cause, at=1.0))
+        await eventually_async(reason, lambda words: words == cause)
+        assert await asked() == [job]
+        there.close(1)
+        await eventually_async(reason, lambda words: words == "connection refused")
+        await eventually_async(asked, lambda jobs: not jobs)
+        assert not world.probe.runs
 
 
 @story

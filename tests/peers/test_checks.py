@@ -260,3 +260,30 @@ def test_an_agent_is_heard() -> None:
             await eventually_async(lambda: weight(checks), lambda found: not found[0])
 
     whole()
+
+
+def test_an_agent_that_talks_rubbish_changes_nothing() -> None:
+    wanted = document(vip(rip(1), check={"feedback": "agent", "feedback_port": PORT}))
+    target = feedback_of(wanted)[7, 1]
+    rubbish = [b"", bytes(range(256)) * 4, b"9" * (1 << 20), b"\n" * 1000, b"-5%\n"]
+    answers = [b"35%\n", *rubbish]
+
+    async def agent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answers.pop(0) if answers else b"35%\n")
+        await writer.drain()
+
+    async def weight(checks: HaproxyChecks) -> tuple[bool, int]:
+        standing = (await checks.found() or {})[target.name]
+        return standing.up, standing.weight
+
+    @alone
+    async def whole() -> None:
+        async with server(agent), checked(wanted) as checks:
+            await eventually_async(lambda: weight(checks), lambda found: found == (True, 35))
+            while answers:
+                assert await weight(checks) == (True, 35), answers
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(1)
+            assert await weight(checks) == (True, 35)
+
+    whole()

@@ -6,9 +6,10 @@ from __future__ import annotations
 import pytest
 
 from services.drivers.nft import KernelNft
+from services.errors import Refused
 from tests.fakes.ipvs import FakeIpvs
 from tests.peers.dataplane import alone
-from tests.peers.health_stories import STORIES, Story
+from tests.peers.health_stories import STORIES, WEB, Story
 from tests.peers.looked_after import looked_after
 
 pytestmark = [pytest.mark.peers, pytest.mark.needs("root", "netns", "haproxy")]
@@ -20,5 +21,24 @@ def test_in_memory(story: Story) -> None:
     async def whole() -> None:
         async with looked_after(FakeIpvs(), KernelNft()) as world:
             await story(world)
+
+    whole()
+
+
+def test_a_kernel_without_ipvs_is_told_before_anybody_wants_it_and_refuses() -> None:
+    @alone
+    async def whole() -> None:
+        kernel = FakeIpvs(loaded=False)
+        async with looked_after(kernel, KernelNft()) as world:
+            await world.appliance.reconcile()
+            told = world.appliance.notices["layer4"]
+            assert "no IPVS" in told
+            assert "`make vm`" in told
+            with pytest.raises(Refused) as refused:
+                await world.apply(WEB)
+            assert str(refused.value) == told
+            kernel.loaded = True
+            await world.appliance.reconcile()
+            assert "layer4" not in world.appliance.notices
 
     whole()

@@ -148,6 +148,29 @@ async def test_one_of_another_account_is_not_ours(units: ChildUnits, tmp_path: P
         stranger.wait()
 
 
+def test_one_that_changes_its_account_is_found_again_and_ended(tmp_path: Path) -> None:
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(HAPROXY.format(folder=tmp_path, extra="user nobody"))
+    argv = ("haproxy", "-db", "-f", str(config))
+    units = {"haproxy": UnitSpec(argv, log=tmp_path / "log", account="nobody")}
+
+    async def whole() -> None:
+        first = ChildUnits(units)
+        await first.start("haproxy")
+        try:
+            await until(lambda: _told(_answers()))
+            [pid] = (await first.seen("haproxy")).pids
+            assert Path(f"/proc/{pid}").stat().st_uid == 65534
+            later = ChildUnits(units)
+            await later.start("haproxy")
+            assert (await later.seen("haproxy")).pids == (pid,)
+        finally:
+            await first.stop("haproxy")
+        assert not _answers()
+
+    inside(whole)
+
+
 async def test_what_does_not_listen_is_killed_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,7 +196,10 @@ async def test_a_missing_program_or_log_folder_is_told_with_its_remedy(tmp_path:
         await units.start("mute")
 
 
-async def test_a_hostile_log_reaches_an_error_bounded_and_clean(tmp_path: Path) -> None:
+async def test_a_hostile_log_reaches_an_error_bounded_and_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "SETTLE_S", 5)  # a busy machine takes longer to print all that
     script = r"printf '\033]0;title\007[b]\n'; head -c 100000 /dev/zero; echo end >&2; exit 3"
     units = ChildUnits({"unit": sleeper(tmp_path, script)})
     with pytest.raises(Unable, match="unit ended with status 3 at once") as caught:
@@ -183,7 +209,10 @@ async def test_a_hostile_log_reaches_an_error_bounded_and_clean(tmp_path: Path) 
     assert caught.value.what.endswith("end")
 
 
-async def test_only_the_words_of_this_start_are_told(tmp_path: Path) -> None:
+async def test_only_the_words_of_this_start_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "SETTLE_S", 5)
     (tmp_path / "unit.log").write_text("old trouble\n")
     units = ChildUnits({"unit": sleeper(tmp_path, "echo new trouble; exit 1")})
     with pytest.raises(Unable) as caught:

@@ -14,7 +14,7 @@ from tests.bench import __main__ as command
 from tests.bench.goals import GOALS, Goal, Sense
 from tests.bench.load import Outcome, stuck_in, tcp_counters
 from tests.bench.reload import argv_without_reload, judged
-from tests.bench.results import Formula, Result, Verdict, p95, recomputed, save, voided
+from tests.bench.results import Formula, Result, Verdict, percentile, recomputed, save, voided
 from tests.bench.runtime import weight_in
 from tests.bench.table import number, rendered
 
@@ -32,6 +32,18 @@ NAMES = (
     "l4.connections.ms",
     "l4.connections.s",
     "l4.connections.mb",
+    "health.detect.ratio",
+    "health.vs_ldirectord",
+    "health.cpu.pct",
+    "health.shared",
+    "l4.apply.ratio",
+    "l4.change.ratio",
+    "l4.noop.ratio",
+    "l4.apply.vs_keepalived",
+    "l4.apply.vs_ldirectord",
+    "l4.dr_nat.ratio",
+    "health.flip.lost",
+    "health.flip.ratio",
     "image.ova.mb",
     "image.boot.ratio",
     "image.boot.s",
@@ -71,6 +83,7 @@ def test_every_figure_to_reach_has_its_goal_and_a_subject_that_measures_it() -> 
         (Formula.MEDIAN, 2),
         (Formula.MEAN, 2),
         (Formula.P95, 3),
+        (Formula.P99_TO_PEER, 0.375),
         (Formula.WORST, 3),
         (Formula.SUM, 6),
     ],
@@ -93,9 +106,11 @@ def test_an_entry_has_the_promised_fields_and_the_samples_of_both_sides() -> Non
     assert (entry["goal"], entry["unit"], entry["note"]) == (1.5, "x", "quiet machine")
 
 
-def test_the_95th_percentile_is_a_sample_that_95_of_100_do_not_exceed() -> None:
-    assert p95([float(each) for each in range(100, 0, -1)]) == 95
-    assert p95([7.0]) == 7
+def test_a_percentile_is_a_sample_that_so_many_of_100_do_not_exceed() -> None:
+    hundred = [float(each) for each in range(100, 0, -1)]
+    assert percentile(95, hundred) == 95
+    assert percentile(99, hundred[::-1]) == 99
+    assert percentile(95, [7.0]) == 7
 
 
 def test_a_goal_is_met_on_its_own_side_and_exactly_on_it() -> None:

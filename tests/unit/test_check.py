@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import time
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.check import OWN_PORTS, check, require
+from services.check import OWN_PORTS, brought, check, hints, require
 from services.errors import ConfigInvalid
 from services.model import Cluster, Document, RealServer, VirtualService
 from services.model.base import port_ranges
@@ -123,3 +124,50 @@ def test_a_service_keeps_clear_of_every_own_port() -> None:
         (problem,) = check(document(service(1, ports=str(port))))
         assert problem.path == ("cluster", "layer7", 0, "ports")
         assert str(port) in problem.what
+
+
+def hinted(tree: dict[str, Any]) -> dict[str, str]:
+    document = Document.model_validate(tree)
+    assert check(document) == ()
+    return {hint.where: f"{hint.what} {hint.do}" for hint in hints(document)}
+
+
+def test_a_vip_in_no_network_of_the_unit_is_a_hint_and_no_problem() -> None:
+    found = hinted(
+        {
+            "cluster": {
+                "layer4": [
+                    {
+                        "label": "shop",
+                        "addresses": ["192.168.2.110", "203.0.113.9"],
+                        "forwarding": "nat",
+                    }
+                ],
+                "layer7": [{"label": "web", "addresses": ["2001:db8::9"], "ports": "80"}],
+                "nat": [{"label": "mail", "address": "203.0.113.8", "server": "10.0.0.5"}],
+            },
+            "local": {"interfaces": [{"name": "eth0", "addresses": ["192.168.2.21/24"]}]},
+        }
+    )
+    assert set(found) == {
+        "cluster.layer4[0].addresses[1]",
+        "cluster.layer7[0].addresses[0]",
+        "cluster.nat[0].address",
+    }
+    assert found["cluster.layer4[0].addresses[1]"].startswith(
+        "shop has 203.0.113.9, which lies in no network of this unit's interfaces"
+    )
+    assert all("let the router send it here." in words for words in found.values())
+
+
+def test_of_a_change_only_what_it_brings_is_told() -> None:
+    old = Document.model_validate(
+        {"cluster": {"layer7": [{"label": "web", "addresses": ["203.0.113.9"], "ports": "80"}]}}
+    )
+    [web] = old.cluster.layer7
+    other = web.model_copy(update={"label": "other", "ports": "81"})
+    new = old.model_copy(
+        update={"cluster": old.cluster.model_copy(update={"layer7": (web, other)})}
+    )
+    assert [hint.what[:9] for hint in brought(new, old)] == ["other has"]
+    assert brought(old, old) == ()

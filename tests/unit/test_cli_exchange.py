@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from services.exchange.ldirectord_words import NOT_SENT
 from services.model import Document
 from services.reading import read_document
 from tests.fakes import scenes
@@ -55,11 +56,12 @@ def test_an_import_adds_to_what_runs_and_applies_nothing(
     assert [str(each.address) for each in added.servers] == ["192.168.1.50", "192.168.1.51"]
     assert came.cluster.layer7 == before.cluster.layer7
     assert came.local == before.local
+    assert (added.email_to, added.email_from) == (("admin@example.com",), "")
     came_to = "virtual services: 1, real servers: 2. They are added to the running document."
     assert ran.err.splitlines() == [
         f"Read from {farm}: {came_to}",
         "Not understood, or not as it stands (2):",
-        '  line 1: emailalert = "admin@example.com": E-mail alerts have no field yet.',
+        f'  line 1: emailalert = "admin@example.com": {NOT_SENT}',
         "  line 5: colour = \\u001b[31mred: `colour` is no setting that is known.",
     ]
 

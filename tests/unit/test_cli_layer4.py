@@ -47,6 +47,7 @@ def test_every_setting_of_a_layer_4_service_can_be_typed(
         "--ports", "80,443,1000-1010", "--protocol", "tcp", "--forwarding", "tun",
         "--tunnel", "gue", "--tunnel-port", "6081", "--scheduler", "mh", "--persistence-s", "60",
         "--granularity", "24", "--granularity6", "64", "--fallback-address", "none",
+        "--email-to", "a@example.com,b@example.com", "--email-from", "lb@example.com",
         "--comment", "two words",
     )  # fmt: skip
     assert (ran.status, ran.out) == (0, "")
@@ -56,6 +57,10 @@ def test_every_setting_of_a_layer_4_service_can_be_typed(
     assert (made.scheduler, made.persistence_s) == (Scheduler.MH, 60)
     assert (made.granularity, made.granularity6) == (24, 64)
     assert made.fallback_address is None
+    assert (made.email_to, made.email_from) == (
+        ("a@example.com", "b@example.com"),
+        "lb@example.com",
+    )
     assert made.id
     assert made.mark, "given by the appliance"
 

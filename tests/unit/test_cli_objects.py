@@ -278,3 +278,13 @@ def test_an_empty_appliance_says_so_to_people_and_nothing_to_programs(
     ballast = against(ScriptedAppliance(), capsys)
     assert ballast("vip", "list").out == ""
     assert ballast("vip", "list", "--json").json == []
+
+
+def test_what_may_be_a_slip_is_said_once_and_done(
+    fake: ScriptedAppliance, ballast: Ballast
+) -> None:
+    ran = ballast("vip", "add", "far", "--addresses", "203.0.113.9", "--ports", "80")
+    assert ran.status == 0
+    assert "Worth a second look: far has 203.0.113.9, which lies in no network" in ran.err
+    assert service(fake, "far").label == "far"
+    assert "Worth" not in ballast("vip", "edit", "far", "--comment", "x").err

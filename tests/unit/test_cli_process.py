@@ -142,6 +142,8 @@ def test_verbs_options_and_choices_complete_without_an_agent(nobody: dict[str, s
     assert completed("ballast ro", nobody) == ["rollback"]
     assert completed("ballast vip add x --check-k", nobody) == ["--check-kind"]
     assert completed("ballast vip add x --mode t", nobody) == ["tcp"]
+    assert completed("ballast nat add x --protocol tcp", nobody) == ["tcp", "tcp_udp"]
+    assert completed("ballast layer4 edit --tcp-f", nobody) == ["--tcp-fin-timeout-s"]
 
 
 def test_a_completion_is_silent_when_nobody_answers(nobody: dict[str, str]) -> None:

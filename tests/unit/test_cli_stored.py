@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.api import StoredKind
+from services.model import CheckType, Layer4Check
 from tests.fakes import scenes
 from tests.fakes.appliance import ScriptedAppliance
 from tests.unit.cli import Ballast, against
@@ -59,6 +60,20 @@ def test_a_script_comes_from_a_file_or_standard_input(
     assert listed == [{"name": name, "size": len(SCRIPT)} for name in ("one", "two")]
     assert ballast("script", "delete", "one").status == 0
     assert "one" not in ballast("script", "list").out
+
+
+def test_the_lists_tell_who_needs_each(capsys: pytest.CaptureFixture[str]) -> None:
+    fake = scenes.layer4()
+    check = Layer4Check(kind=CheckType.EXTERNAL, script="one")
+    services = [
+        service.model_copy(update={"check": check}) for service in fake.running.cluster.layer4
+    ]
+    cluster = fake.running.cluster.with_services(services)
+    fake.running = fake.running.model_copy(update={"cluster": cluster})
+    for name in ("one", "two"):
+        fake.files.put(StoredKind.SCRIPT, name, SCRIPT)
+    lines = against(fake, capsys)("script", "list").out.splitlines()
+    assert [line.split() for line in lines[1:]] == [["one", "17", "shop,", "names"], ["two", "17"]]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from services.api import AccessRole
 from services.errors import Unable
-from services.model import ServerState
+from services.model import ServerState, VirtualService
 from tests.fakes import scenes
 from tests.fakes.appliance import ScriptedAppliance
 from tests.unit.cli import Ballast, against
@@ -34,14 +34,14 @@ def states(fake: ScriptedAppliance) -> dict[str, ServerState]:
 @pytest.mark.parametrize("state", ["drain", "halt", "online"])
 def test_a_verb_sets_one_server(state: str, fake: ScriptedAppliance, ballast: Ballast) -> None:
     before = states(fake)
-    ran = ballast(state, "rds", "rds1")
+    ran = ballast(state, "web-http", "web1")
     assert (ran.status, ran.out) == (0, "")
-    assert ran.err == f"rds/rds1: {state}\n"
-    assert states(fake) == before | {"rds1": ServerState(state)}
+    assert ran.err == f"web-http/web1: {state}\n"
+    assert states(fake) == before | {"web1": ServerState(state)}
 
 
 def test_all_servers_of_a_vip(fake: ScriptedAppliance, ballast: Ballast) -> None:
-    ran = ballast("drain", "web-http", "--all", "--json")
+    ran = ballast("drain", "web-http", "--all", "--yes", "--json")
     assert ran.status == 0
     assert [each["rip"] for each in ran.json["servers"]] == ["web1", "web2", "web3"]
     assert [name for name, state in states(fake).items() if state is ServerState.DRAIN] == [
@@ -51,7 +51,7 @@ def test_all_servers_of_a_vip(fake: ScriptedAppliance, ballast: Ballast) -> None
 
 def test_an_address_across_services(fake: ScriptedAppliance, ballast: Ballast) -> None:
     ballast("rip", "add", "smtp", "also", "--address", "192.168.1.110", "--port", "25")
-    ran = ballast("halt", "--address", "192.168.1.110")
+    ran = ballast("halt", "--address", "192.168.1.110", "--yes")
     assert ran.err == "web-http/web1: halt\nsmtp/also: halt\n"
     assert states(fake)["also"] is states(fake)["web1"] is ServerState.HALT
 
@@ -73,7 +73,7 @@ def test_a_weight_the_model_refuses(number: str, fake: ScriptedAppliance, ballas
 
 def test_an_operator_may(fake: ScriptedAppliance, ballast: Ballast) -> None:
     fake.role = AccessRole.OPERATOR
-    assert ballast("drain", "rds", "rds1").status == 0
+    assert ballast("drain", "web-http", "web1").status == 0
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,71 @@ def test_a_vip_without_servers_has_none_to_drain(fake: ScriptedAppliance, ballas
     assert "VIP `smtp` has no real servers." in ran.err
 
 
+LAST = "No healthy real server would be left for"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        (("halt", "rds", "rds1"), "rds"),
+        (("drain", "web-http", "--all"), "web-http"),
+        (("drain", "shop", "--all"), "shop"),
+        (("halt", "names", "dns1"), "names"),
+        (("weight", "names", "dns1", "0"), "names"),
+        (("drain", "--address", "192.168.1.160"), "names, mail"),
+    ],
+)
+def test_the_last_healthy_server_stays_unless_the_flag_says_so(
+    arguments: tuple[str, ...], left: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = both_layers()
+    ballast = against(fake, capsys)
+    before = fake.running
+    ran = ballast(*arguments)
+    assert (ran.status, ran.out) == (1, "")
+    assert f"{LAST} {left}: clients would get the fallback, or nothing." in ran.err
+    assert "Add --yes if that is meant." in ran.err
+    assert (fake.running, fake.calls) == (before, [])
+    assert ballast(*arguments, "--yes").status == 0
+    assert fake.calls == ["set_servers"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("halt", "shop", "shop1"),
+        ("online", "names", "dns1"),
+        ("weight", "names", "dns1", "1"),
+        # it serves nobody: this takes nothing from anybody
+        ("halt", "rds", "rds2"),
+    ],
+)
+def test_a_server_that_is_not_the_last_needs_no_flag(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert against(both_layers(), capsys)(*arguments).status == 0
+
+
+def both_layers() -> ScriptedAppliance:
+    """Those of both scenes, and a service of layer 7 on a machine of layer 4's."""
+    fake = scenes.layer4()
+    mail = {
+        "id": 301,
+        "label": "mail",
+        "addresses": ["192.168.1.107"],
+        "ports": "25",
+        "servers": [{"id": 31, "label": "mx", "address": "192.168.1.160", "port": 25}],
+    }
+    more = scenes.small()
+    layer7 = (*more.running.cluster.layer7, VirtualService.model_validate(mail))
+    cluster = fake.running.cluster.model_copy(update={"layer7": layer7})
+    fake.running = fake.running.model_copy(update={"cluster": cluster})
+    fake.down = more.down
+    return fake
+
+
 def test_many_servers_are_one_revision(fake: ScriptedAppliance, ballast: Ballast) -> None:
-    ran = ballast("drain", "web-http", "--all", "--why", "rack 7", "--json")
+    ran = ballast("drain", "web-http", "--all", "--yes", "--why", "rack 7", "--json")
     assert ran.json["applied"]["revision"] == 2
     assert fake.calls == ["set_servers"]
     assert "rack 7" in ballast("revisions").out
@@ -128,6 +191,6 @@ def test_what_could_not_be_done_is_not_said_to_be(
     fake: ScriptedAppliance, ballast: Ballast
 ) -> None:
     fake.refusal = Unable("HAProxy is gone.", do="Start it.")
-    ran = ballast("drain", "web-http", "--all", "--json")
+    ran = ballast("drain", "web-http", "web1", "--json")
     assert (ran.status, ran.out) == (3, "")
     assert ran.err == "ballast: HAProxy is gone. Start it.\n"

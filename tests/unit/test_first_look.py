@@ -108,3 +108,15 @@ async def test_what_is_wanted_anew_is_compared_anew() -> None:
 
 async def test_a_kernel_without_ipvs_is_told_as_such() -> None:
     assert await FirstLook(FakeIpvs(loaded=False)).seen(IpvsWanted()) is None
+
+
+class Forbidden(FakeIpvs):
+    """As in a user namespace: the file can be read and is empty, the table cannot."""
+
+    async def seen(self) -> IpvsSeen | None:
+        return None
+
+
+async def test_the_empty_file_of_a_table_that_may_not_be_seen_is_not_believed() -> None:
+    looks = FirstLook(Forbidden())
+    assert [await looks.seen(IpvsWanted()) for _ in range(3)] == [None, None, None]

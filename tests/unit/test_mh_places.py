@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.check.layer4 import MH_PLACES
+from services.check import check, mh
 from services.health.shares import Shares
 from services.model import Document
 from services.render.ipvs import ipvs_wanted
@@ -38,18 +38,13 @@ def given_to(found: Document, shares: Shares) -> list[int]:
     return [dest.weight for dest in entry.dests.values()]
 
 
-def places(weights: list[int]) -> int:
-    """What the kernel shares out (ip_vs_mh.c): weights without what they have in common."""
-    return sum(weights) // max(1, math.gcd(*weights))
-
-
 fleets = st.integers(1, 8).flatmap(
     lambda kinds: st.lists(st.integers(0, kinds).map(lambda n: n * 100), min_size=1, max_size=400)
 )
 
 
 @settings(max_examples=50)
-@given(fleets.filter(lambda weights: places(weights) <= MH_PLACES), st.data())
+@given(fleets.filter(lambda weights: sum(mh.turns(weights)) <= mh.PLACES), st.data())
 def test_whatever_the_shares_every_server_that_takes_anything_has_a_place(
     weights: list[int], data: st.DataObject
 ) -> None:
@@ -57,20 +52,41 @@ def test_whatever_the_shares_every_server_that_takes_anything_has_a_place(
     shares = {(1, at): percent for at, percent in enumerate(data.draw(percents), start=1)}
     check = data.draw(st.sampled_from(SHARED))
     found = given_to(document(weights, check=check), shares)
-    assert places(found) <= MH_PLACES
+    assert sum(mh.turns(found)) <= mh.PLACES
     taking = [bool(weight and shares[1, at]) for at, weight in enumerate(weights, start=1)]
     assert [weight > 0 for weight in found] == taking
 
 
-def test_sixty_servers_keep_their_proportion_and_one_share_moves_one_weight() -> None:
-    whole = document([100] * 59 + [200], check={"feedback": "agent"})
+def test_a_hundred_servers_keep_their_proportion_and_one_share_moves_one_weight() -> None:
+    whole = document([100] * 99 + [200], check={"feedback": "agent"})
     before = given_to(whole, {})
-    assert before == [67] * 59 + [134]
-    assert given_to(whole, {(1, 7): 50}) == [*before[:6], 34, *before[7:]]
+    assert before == [40] * 99 + [80]
+    assert given_to(whole, {(1, 7): 50}) == [*before[:6], 20, *before[7:]]
 
 
 def test_weights_that_fit_or_cannot_change_are_the_documents() -> None:
-    assert given_to(document([100] * 60), {}) == [100] * 60, "no shares"
-    assert given_to(document([100] * 40, check={"feedback": "agent"}), {}) == [100] * 40
-    other = document([100] * 60, scheduler="sh", check={"feedback": "agent"})
-    assert given_to(other, {}) == [100] * 60
+    assert given_to(document([100] * 100), {}) == [100] * 100, "no shares"
+    assert given_to(document([100] * 64, check={"feedback": "agent"}), {}) == [100] * 64
+    other = document([100] * 100, scheduler="sh", check={"feedback": "agent"})
+    assert given_to(other, {}) == [100] * 100
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ([100, 100, 200], [1, 1, 2]),
+        ([100, 99], [50, 49]),
+        ([5000, 3], [39, 1]),
+        ([63, 0, 1], [63, 0, 1]),
+        ([0, 0], [0, 0]),
+        ([], []),
+    ],
+)
+def test_turns_are_the_kernels(weights: list[int], told: list[int]) -> None:
+    assert mh.turns(weights) == told
+
+
+def test_weights_that_ask_for_more_places_than_there_are_are_refused() -> None:
+    [problem] = check(document([100, 99] * 45, forwarding="nat"))
+    assert "shares out 4,093 places, and the servers of web ask for 4,455" in problem.what
+    assert check(document([100, 99] * 41, forwarding="nat")) == ()

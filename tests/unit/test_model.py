@@ -24,8 +24,13 @@ from services.model import (
     Cluster,
     Document,
     Interface,
+    Layer4Advanced,
+    Layer4Check,
+    Layer4Server,
+    Layer4Service,
     Local,
     Model,
+    NatEntry,
     RealServer,
     VirtualService,
     field_help,
@@ -35,6 +40,8 @@ from services.model.base import (
     Comment,
     CookieName,
     DomainName,
+    EmailAddress,
+    EmailSender,
     HostName,
     HttpPath,
     Label,
@@ -46,8 +53,14 @@ from services.model.base import (
 from services.model.problems import MOST_ERRORS, MOST_LISTED
 from tests.strategies import documents, port_lists
 
-MODELS: list[type[Model]] = [Check, Cluster, Document, Interface, Local, RealServer, VirtualService]
-LINE_TYPES = [CookieName, DomainName, HostName, HttpPath, Label, Phrase, Ports, StatusCodes]
+MODELS: list[type[Model]] = [
+    *(Check, Cluster, Document, Interface, Layer4Advanced, Layer4Check, Layer4Server),
+    *(Layer4Service, Local, NatEntry, RealServer, VirtualService),
+]
+LINE_TYPES = [
+    *(CookieName, DomainName, EmailAddress, EmailSender, HostName, HttpPath, Label, Phrase, Ports),
+    StatusCodes,
+]
 ODD = ["\n", "\r", "\0", "\x1b", "\u2028", '"', "'", "\\", "#", "$", "{", "}", "`"]
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -98,6 +111,38 @@ def test_a_comment_is_one_line_of_200_characters_at_most(text: str) -> None:
 def test_a_label_has_up_to_63_characters(length: int) -> None:
     assert accepts(Label, "x" * length)
     assert not accepts(Label, "x" * 64)
+
+
+@pytest.mark.parametrize(
+    ("address", "good"),
+    [
+        ("operators@example.com", True),
+        ("a.b-c+lb=1@mail.example.com", True),
+        ("root@localhost", True),
+        (f"{'x' * 64}@example.com", True),
+        (f"{'x' * 65}@example.com", False),
+        (f"a@{'x' * 64}.com", False),
+        ("a@" + ".".join(["x" * 60] * 5), False),
+        ("-oQ/tmp@example.com", False),
+        ("a b@example.com", False),
+        ("a@b@example.com", False),
+        ("a..b@example.com", False),
+        (".a@example.com", False),
+        ("a@example.com,b@example.com", False),
+        ("Operators <a@example.com>", False),
+        ("a@example.com\nBcc: b@example.com", False),
+        ("a@", False),
+        ("@example.com", False),
+        ("example.com", False),
+    ],
+)
+def test_an_e_mail_address_is_one_address_and_nothing_else(address: str, good: bool) -> None:
+    assert accepts(EmailAddress, address) is accepts(EmailSender, address) is good
+
+
+def test_a_sender_may_be_left_open() -> None:
+    assert accepts(EmailSender, "")
+    assert not accepts(EmailAddress, "")
 
 
 @given(port_lists())

@@ -7,8 +7,9 @@ import asyncio
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -66,15 +67,139 @@ async def test_any_certificate_will_do_unless_it_is_to_be_checked(server: ssl.SS
 async def test_a_certificate_must_be_the_virtual_hosts(server: ssl.SSLContext) -> None:
     async with stream(POP3, tls=server) as port:
         assert await words(job(Kind.POP3S, port, verify_tls=True, host=NAME, **WHO)) == "well"
-        for host in ("other.example.com", ""):
-            told = await words(job(Kind.POP3S, port, verify_tls=True, host=host, **WHO))
-            assert told == "TLS name mismatch"
+        for host, asked in (("other.example.com", "other.example.com"), ("", HOST)):
+            for kind in (Kind.POP3S, Kind.TLS):
+                told = await words(job(kind, port, verify_tls=True, host=host, **WHO))
+                assert told == f"TLS name mismatch: the certificate is for {NAME}, not {asked}"
 
 
-async def test_a_server_without_tls_is_told_so() -> None:
-    async with stream(POP3) as port:
-        told = await words(job(Kind.POP3S, port, **WHO))
-    assert told.startswith("TLS fails: ")
+@pytest.mark.parametrize("greeting", [b"+OK\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_a_server_without_tls_is_told_so(greeting: bytes) -> None:
+    async with stream(scripted(greeting, {})) as port:
+        for kind in (Kind.POP3S, Kind.TLS):
+            told = await words(job(kind, port, **WHO))
+            assert told == "TLS fails: the server speaks no TLS there"
+
+
+@contextmanager
+def shaking_hands(server: ssl.SSLContext) -> Iterator[int]:
+    """A server with plain sockets, for asyncio's hangs up without the alert that says why."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                one, _ = listening.accept()
+                with one, suppress(OSError):
+                    one.settimeout(5)
+                    server.wrap_socket(one, server_side=True).close()
+
+    with socket.create_server((HOST, 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def _too_old(server: ssl.SSLContext) -> None:
+    server.set_ciphers("ALL:@SECLEVEL=0")
+    server.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    server.maximum_version = ssl.TLSVersion.TLSv1_1
+
+
+def _strange_ciphers(server: ssl.SSLContext) -> None:
+    server.set_ciphers("ADH-AES128-SHA256:@SECLEVEL=0")
+    server.maximum_version = ssl.TLSVersion.TLSv1_2
+
+
+def _unknown_name(server: ssl.SSLContext) -> None:
+    server.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+
+@pytest.mark.filterwarnings("ignore:.*TLSv1_1 is deprecated")
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (_too_old, "no version of TLS in common"),
+        (_strange_ciphers, "no cipher in common"),
+        (_unknown_name, "the server does not know the name it is asked for"),
+    ],
+)
+async def test_a_handshake_that_fails_says_why(
+    server: ssl.SSLContext, change: Callable[[ssl.SSLContext], None], told: str
+) -> None:
+    change(server)
+    with shaking_hands(server) as port:
+        assert await words(job(Kind.TLS, port, host=NAME)) == f"TLS fails: {told}"
+
+
+async def test_a_server_that_hangs_up_in_the_handshake_has_failed() -> None:
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        writer.close()
+
+    async with stream(close) as port:
+        for kind in (Kind.POP3S, Kind.TLS):
+            told = await words(job(kind, port, **WHO))
+            assert told == "TLS fails: the server closes the connection"
+
+
+async def test_a_handshake_by_itself_is_well(server: ssl.SSLContext) -> None:
+    async with stream(POP3, tls=server) as port:
+        assert await words(job(Kind.TLS, port)) == "well"
+        assert await words(job(Kind.TLS, port, verify_tls=True, host=NAME)) == (
+            "TLS certificate signed by itself"
+        )
+
+
+def issued(folder: Path, *, days: int, names: str = f"DNS:{NAME}") -> ssl.SSLContext:
+    """A server whose certificate an authority of ours signed, in the file `authority`."""
+    made = folder / f"made{days}"
+    made.mkdir()
+    new = ("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={NAME}")
+    (made / "names").write_text(f"subjectAltName={names}")
+    for argv in (
+        (*new, "-x509", "-days", "2", "-keyout", "authority.key", "-out", "authority"),
+        (*new, "-keyout", "key", "-out", "request"),
+        (
+            *("openssl", "x509", "-req", "-in", "request", "-CA", "authority"),
+            *("-CAkey", "authority.key", "-CAcreateserial", "-days", str(days)),
+            *("-extfile", "names", "-out", "certificate"),
+        ),
+    ):
+        subprocess.run(argv, check=True, capture_output=True, cwd=made, timeout=30)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made / "certificate", made / "key")
+    return context
+
+
+async def test_an_expired_certificate_and_an_unknown_authority_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expired = issued(tmp_path, days=-1)
+    async with stream(POP3, tls=expired) as port:
+        wanted = job(Kind.TLS, port, verify_tls=True, host=NAME)
+        assert await words(wanted) == "TLS certificate from an unknown authority"
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "made-1" / "authority"))
+        conversation.tls.cache_clear()
+        assert await words(wanted) == "TLS certificate expired"
+    conversation.tls.cache_clear()
+
+
+async def test_a_certificate_of_many_names_is_told_by_the_first_and_drawn_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ",".join(f"DNS:n{number}.example.com" for number in range(5))
+    server = issued(tmp_path, days=2, names=names)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "made2" / "authority"))
+    conversation.tls.cache_clear()
+    async with stream(POP3, tls=server) as port:
+        told = await words(job(Kind.TLS, port, verify_tls=True, host=NAME))
+    conversation.tls.cache_clear()
+    assert told == (
+        "TLS name mismatch: the certificate is for n0.example.com, n1.example.com, "
+        f"n2.example.com and 2 more, not {NAME}"
+    )
 
 
 async def test_postgresql_gets_a_plain_password_under_tls(server: ssl.SSLContext) -> None:

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from services.agent.probing import REFRESH_S, Probing
+from services.agent.probing import REFRESH_S, START_AGAIN_S, Probing
 from services.errors import Unable
 from services.health.jobs import probed
+from services.health.targets import Kind, Manner, Target
 from services.health.verdict import Result, Verdict
 from services.model import Document
 from tests.fakes.probes import FakeProbes, ProbeProcess
@@ -122,3 +124,39 @@ async def test_one_that_does_not_start_is_told() -> None:
     world.process.broken = "no such folder"
     with pytest.raises(Unable, match="no such folder"):
         await world.follow(document(PING))
+
+
+HANDSHAKE = Target(Manner(Kind.TLS, 60, 3, fall=1, rise=1), "192.168.2.101", 443)
+
+
+async def test_what_is_only_asked_for_is_looked_at_and_told_apart_from_the_documents() -> None:
+    world, wanted = World(), document(PING)
+    world.probing.ask((HANDSHAKE,))
+    await world.probing.follow(wanted, world.verdicts)
+    assert set(world.process.jobs) == {world.name(wanted), HANDSHAKE.name}
+    assert [look.name for look in world.probing.take(world.verdicts)] == [HANDSHAKE.name]
+    world.probing.ask(())
+    await world.probing.follow(wanted, world.verdicts)
+    assert set(world.process.jobs) == {world.name(wanted)}
+
+
+async def test_nobody_waits_for_a_probe_that_starts_for_an_explanation_alone() -> None:
+    world, wanted = World(), document()
+    world.process.broken = "no memory"
+    world.probing.ask((HANDSHAKE,))
+    for _ in range(3):
+        await world.follow(wanted)
+        await asyncio.sleep(0)
+    world.process.broken = ""
+    runs = []
+    for seconds in (0.0, START_AGAIN_S):
+        world.now += seconds
+        await world.follow(wanted)
+        await asyncio.sleep(0)
+        runs.append(world.process.runs)
+    assert runs == [False, True], "it is tried again later"
+    await world.follow(wanted)
+    assert set(world.process.jobs) == {HANDSHAKE.name}
+    world.probing.ask(())
+    await world.follow(wanted)
+    assert world.process.jobs == {}
