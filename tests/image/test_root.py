@@ -103,6 +103,17 @@ def test_an_account_that_chose_its_own_password_leaves_the_factory_group(unpacke
         assert after <= before
 
 
+def _homes(root: Entered) -> dict[str, str]:
+    done = root.run("systemd-tmpfiles", "--create", "--prefix=/home")
+    assert done.returncode == 0, done.stderr
+    homes = {person.name: person.home for person in recipe.PEOPLE}
+    return {name: root.run("stat", "-c", "%U %a", homes[name]).stdout.strip() for name in homes}
+
+
+def test_everybody_who_logs_in_has_a_home(unpacked: Path) -> None:
+    assert entered(unpacked, _homes) == {name: f"{name} 700" for name in FACTORY}
+
+
 def _refused_password(root: Entered) -> tuple[int, set[str]]:
     done = root.run("passwd", stdin="setup\na\na\n" * 3, user=1001)
     return done.returncode, root.groups("setup")
