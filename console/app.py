@@ -26,16 +26,13 @@ from console.picture import Picture
 from console.rows import View
 from console.screens.dialog import Ask, Dialog
 from console.screens.frame import Frame
-from console.terminal import fits, is_gone, is_there
+from console.terminal import HUNG_UP, fits, is_there, on_hang_up
 from console.watch import Watch
 from console.working import Working
 from services.api import AccessRole, DraftView, System
 
 HOLD_S = 1.0
 """How long the first painting waits for the first figures."""
-
-HUNG_UP_S = 3.0
-"""How often to look whether the terminal is still there."""
 
 
 def _overview() -> Screen[None]:
@@ -100,15 +97,11 @@ class ConsoleApp(Working, inherit_bindings=False):
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, 128 + number)
         if is_there():
-            self.set_interval(HUNG_UP_S, self._notice_hang_up)
+            on_hang_up(lambda: loop.call_soon_threadsafe(self.exit, HUNG_UP))
         # an empty screen costs a serial line as much as half of a full one
         self._held_back.enter_context(self.batch_update())
         self.set_timer(HOLD_S, self._held_back.close)
         self.run_worker(self.watching.run(), group="status", exclusive=True, exit_on_error=False)
-
-    def _notice_hang_up(self) -> None:
-        if is_gone():
-            self.exit(128 + signal.SIGHUP)
 
     async def on_unmount(self) -> None:
         await self.appliance.aclose()

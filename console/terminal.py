@@ -11,8 +11,12 @@ from __future__ import annotations
 import os
 import re
 import select
+import signal
 import sys
-from collections.abc import Mapping, MutableMapping
+import threading
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from pathlib import PurePath
 
 KEPT = frozenset({"TERM", "NO_COLOR", "LANG", "TZ", "ESCDELAY", "HOME", "USER", "LOGNAME", "PATH"})
@@ -25,6 +29,12 @@ LEAST_WIDTH, LEAST_HEIGHT = 80, 24
 
 EXIT_LOG_IN = 10
 """Status of a console before login: the person in front of it wants to log in."""
+
+HUNG_UP = 128 + signal.SIGHUP
+"""Status of a console whose terminal has gone, as a shell has it."""
+
+GRACE_S = 3.0
+"""Time for a console without a terminal to take leave of the agent."""
 
 ESCAPE_NEAR_MS, ESCAPE_FAR_MS = 50, 250
 """How long to wait for the rest of an arrow key: a network may cut one in two."""
@@ -73,15 +83,24 @@ def name() -> str:
         return ""
 
 
-def is_gone() -> bool:
-    """Whether the terminal has hung up.
+def on_hang_up(end: Callable[[], object]) -> None:
+    """Call `end` once the terminal has hung up, and see to it that the program ends.
 
     A console that does not lead its session gets no signal then, and reading from nothing would
-    keep a core busy for ever.
+    keep a core busy for ever. This waits in a thread of its own, because a program that was
+    just painting may never come to listen again: whoever takes its output has died of the same.
     """
-    asked = select.poll()
-    asked.register(0, 0)
-    return any(event & (select.POLLHUP | select.POLLERR) for _, event in asked.poll(0))
+
+    def wait() -> None:
+        line = select.poll()
+        line.register(0, 0)
+        if any(event & (select.POLLHUP | select.POLLERR) for _, event in line.poll()):
+            with suppress(RuntimeError):  # it has ended already
+                end()
+            time.sleep(GRACE_S)
+            os._exit(HUNG_UP)
+
+    threading.Thread(target=wait, name="hang-up", daemon=True).start()
 
 
 def is_machine_console(terminal: str) -> bool:

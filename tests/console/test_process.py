@@ -234,11 +234,28 @@ sys.exit(subprocess.call(argv, start_new_session=True))
 """
 """As in the lab: nobody sends it a signal when its terminal goes."""
 
+DEAF = """
+import signal, time
+from console.terminal import on_hang_up
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+on_hang_up(lambda: None)
+print("web-http", flush=True)
+time.sleep(600)
+"""
+"""One that waits for what will never be taken from it again."""
 
-@pytest.mark.parametrize("program", [("-m", "console"), ("-c", IN_A_SESSION_OF_ITS_OWN)])
-def test_a_hang_up_of_the_line_leaves_no_orphan(start: Starter, program: tuple[str, str]) -> None:
+
+@pytest.mark.parametrize(
+    "program", [("-m", "console"), ("-c", IN_A_SESSION_OF_ITS_OWN), ("-c", DEAF)]
+)
+@pytest.mark.parametrize("typed", [b"", b"\x0c" * 200], ids=["at rest", "painting"])
+def test_a_hang_up_of_the_line_leaves_no_orphan(
+    start: Starter, program: tuple[str, str], typed: bytes
+) -> None:
     console = start(program=program)
     console.read_until(b"web-http")
+    console.type(typed)  # Ctrl+L paints all of it again, and nobody reads
+    time.sleep(1 if typed else 0)
     os.close(console.terminal)
     give_up_at = time.monotonic() + WITHIN_S
     while os.waitpid(console.pid, os.WNOHANG) == (0, 0):
