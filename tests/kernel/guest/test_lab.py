@@ -97,14 +97,15 @@ def test_the_clients_requests_come_from_the_servers_past_the_appliance(lab: Lab)
 
 
 def test_the_overview_is_told_of_it_live(lab: Lab) -> None:
-    def alive() -> bool:
-        now = status(lab)
-        return bool(now["connections"] and now["sessions_per_s"] > 1)
+    def alive(now: dict[str, Any]) -> bool:
+        servers = now["servers"].values()
+        return (
+            (now["health"], now["kind"]) == ("UP", "L4 DR")
+            and bool(now["connections"] and now["sessions_per_s"] > 1)
+            and all(each["sessions_total"] > 5 for each in servers)
+        )
 
-    becomes(alive)
-    now = status(lab)
-    assert (now["health"], now["kind"]) == ("UP", "L4 DR")
-    assert all(each["sessions_total"] > 5 for each in now["servers"].values())
+    eventually(lambda: status(lab), alive, within_s=START_S)
 
 
 def test_the_doctor_finds_its_servers_set_up_as_they_should_be(lab: Lab) -> None:
