@@ -18,12 +18,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
-from services.api import ClashView, ErrorView, ProblemView
+from services.api_errors import error_view
 from services.errors import (
     ApplianceError,
-    Clash,
     ConfigInvalid,
-    EditConflict,
     NotFound,
     Problem,
     Refused,
@@ -85,16 +83,6 @@ def judged(kind: type[_Body], read: Callable[[], _Body]) -> _Body:
         ) from error
 
 
-def problem_views(problems: tuple[Problem, ...]) -> tuple[ProblemView, ...]:
-    """Problems as they travel."""
-    return tuple(ProblemView(path=found.path, what=found.what, do=found.do) for found in problems)
-
-
-def clash_views(clashes: tuple[Clash, ...]) -> tuple[ClashView, ...]:
-    """Clashes as they travel."""
-    return tuple(ClashView(key=clash.key, what=clash.what) for clash in clashes)
-
-
 def as_json(answer: BaseModel, status: int = 200) -> Response:
     """One of our messages as an answer."""
     return raw(answer.model_dump_json().encode(), status)
@@ -108,14 +96,7 @@ def raw(data: bytes, status: int = 200) -> Response:
 async def _answer_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, ApplianceError):
         raise error
-    view = ErrorView(
-        kind=type(error).__name__,
-        what=error.what,
-        do=error.do,
-        problems=problem_views(error.problems) if isinstance(error, ConfigInvalid) else (),
-        clashes=clash_views(error.clashes) if isinstance(error, EditConflict) else (),
-    )
-    return as_json(view, error.http_status)
+    return as_json(error_view(error), error.http_status)
 
 
 async def _answer_malformed(request: Request, error: Exception) -> Response:

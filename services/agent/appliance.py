@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -23,7 +23,8 @@ from services.agent.first_look import FirstLook
 from services.agent.journal import Journal
 from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
-from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, ProblemView, StoredKind
+from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, StoredKind
+from services.api_errors import problem_views
 from services.apply import Drivers, converge, look, transact
 from services.check import brought, check
 from services.difference import difference, file_difference
@@ -126,8 +127,8 @@ class Appliance:
             *await able.schedulers(self._drivers.ipvs, new, seen),
         ]
         return PlanView(
-            lacking=_views(lacking),
-            hints=_views(brought(document, self.running.document)),
+            lacking=problem_views(lacking),
+            hints=problem_views(brought(document, self.running.document)),
             changes=self._told(changes, document),
             confirm_advised=moves_addresses(changes),
             diff=difference(self.running.document, document),
@@ -473,10 +474,6 @@ def _layer7_knobs(document: Document, keys: Collection[ServerKey]) -> dict[Serve
     servers = real_servers(document)
     chosen = ((key, servers[key]) for key in keys)
     return {key: knobs_of(found) for key, found in chosen if isinstance(found, RealServer)}
-
-
-def _views(problems: Iterable[Problem]) -> tuple[ProblemView, ...]:
-    return tuple(ProblemView(path=found.path, what=found.what, do=found.do) for found in problems)
 
 
 def moves_addresses(changes: Sequence[Change]) -> bool:

@@ -19,9 +19,7 @@ from services.agent.answers import (
     answer_errors,
     as_json,
     body,
-    clash_views,
     judged,
-    problem_views,
     raw,
 )
 from services.agent.appliance import Appliance
@@ -53,6 +51,7 @@ from services.api import (
     System,
     WhoAmI,
 )
+from services.api_errors import clash_views, problem_views
 from services.api_reports import ConnectionQuery
 from services.drivers.ipvs_conn import ConnectionTable
 from services.drivers.links import Links

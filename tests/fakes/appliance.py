@@ -24,7 +24,6 @@ from services.api import (
     AddressProbe,
     Applied,
     ApplyRequest,
-    ClashView,
     ConfirmStatus,
     DoctorReport,
     DraftApply,
@@ -50,6 +49,7 @@ from services.api import (
     UnitStatus,
     WhoAmI,
 )
+from services.api_errors import clash_views, problem_views
 from services.api_reports import (
     ConnectionQuery,
     Connections,
@@ -412,8 +412,8 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
             base=self._base if self._edits else self._revision,
             edits=tuple(self._edits.values()),
             document=merged.document,
-            problems=_problem_views(merged.problems),
-            clashes=tuple(ClashView(key=clash.key, what=clash.what) for clash in merged.clashes),
+            problems=problem_views(merged.problems),
+            clashes=clash_views(merged.clashes),
         )
 
     def _sound(self, document: Document) -> Document:
@@ -431,10 +431,7 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
             files="",
             confirm_advised=moved or rerouted,
             lacking=self.lacking,
-            hints=tuple(
-                ProblemView(path=hint.path, what=hint.what, do=hint.do)
-                for hint in brought(document, self.running)
-            ),
+            hints=problem_views(brought(document, self.running)),
         )
 
     def _changes(self, document: Document) -> Iterable[PlannedChange]:
@@ -592,7 +589,3 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
             services=services,
             layer4=self.counted,
         )
-
-
-def _problem_views(problems: Iterable[Problem]) -> tuple[ProblemView, ...]:
-    return tuple(ProblemView(path=p.path, what=p.what, do=p.do) for p in problems)

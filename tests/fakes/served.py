@@ -22,18 +22,16 @@ from pydantic import BaseModel, TypeAdapter
 
 from services.api import (
     ApplyRequest,
-    ClashView,
     DraftApply,
     Edit,
-    ErrorView,
     KnobRequest,
     PowerRequest,
-    ProblemView,
     StoredKind,
     StoreRequest,
 )
+from services.api_errors import error_view
 from services.api_reports import ConnectionQuery
-from services.errors import ApplianceError, ConfigInvalid, EditConflict
+from services.errors import ApplianceError
 from tests.fakes import scenes
 from tests.fakes.appliance import ScriptedAppliance
 
@@ -160,16 +158,7 @@ def _json(answer: BaseModel | Sequence[BaseModel], status: int = 200) -> Respons
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApplianceError)
-    problems = error.problems if isinstance(error, ConfigInvalid) else ()
-    clashes = error.clashes if isinstance(error, EditConflict) else ()
-    view = ErrorView(
-        kind=type(error).__name__,
-        what=error.what,
-        do=error.do,
-        problems=tuple(ProblemView(path=p.path, what=p.what, do=p.do) for p in problems),
-        clashes=tuple(ClashView(key=clash.key, what=clash.what) for clash in clashes),
-    )
-    return _json(view, error.http_status)
+    return _json(error_view(error), error.http_status)
 
 
 async def _serve(path: Path, rows: int, *, live: bool) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from services.drivers.checks import UNIT, HaproxyChecks, checks_unit
 from services.drivers.units import ChildUnits
-from services.health.targets import feedback_of, group, targets_of
+from services.health.targets import Target, feedback_of, group, targets_of
 from services.health.verdict import Result
 from services.model import Document
 from services.render import Place
@@ -235,6 +235,12 @@ def test_tls_is_asked_by_name_and_judged_if_wished(tmp_path: Path) -> None:
     whole()
 
 
+async def weight(target: Target, checks: HaproxyChecks) -> tuple[bool, int]:
+    """What a feedback agent's word amounts to."""
+    standing = (await checks.found() or {})[target.name]
+    return standing.up, standing.weight
+
+
 def test_an_agent_is_heard() -> None:
     wanted = document(vip(rip(1), check={"feedback": "agent", "feedback_port": PORT}))
     target = feedback_of(wanted)[7, 1]
@@ -244,20 +250,20 @@ def test_an_agent_is_heard() -> None:
         writer.write(answers[0])
         await writer.drain()
 
-    async def weight(checks: HaproxyChecks) -> tuple[bool, int]:
-        standing = (await checks.found() or {})[target.name]
-        return standing.up, standing.weight
-
     @alone
     async def whole() -> None:
         async with server(agent), checked(wanted) as checks:
-            await eventually_async(lambda: weight(checks), lambda found: found == (True, 35))
+            await eventually_async(
+                lambda: weight(target, checks), lambda found: found == (True, 35)
+            )
             answers[0] = b"drain\n"
-            await eventually_async(lambda: weight(checks), lambda found: found[1] == 0)
+            await eventually_async(lambda: weight(target, checks), lambda found: found[1] == 0)
             answers[0] = b"ready 80%\n"
-            await eventually_async(lambda: weight(checks), lambda found: found == (True, 80))
+            await eventually_async(
+                lambda: weight(target, checks), lambda found: found == (True, 80)
+            )
             answers[0] = b"down #too hot\n"
-            await eventually_async(lambda: weight(checks), lambda found: not found[0])
+            await eventually_async(lambda: weight(target, checks), lambda found: not found[0])
 
     whole()
 
@@ -272,18 +278,16 @@ def test_an_agent_that_talks_rubbish_changes_nothing() -> None:
         writer.write(answers.pop(0) if answers else b"35%\n")
         await writer.drain()
 
-    async def weight(checks: HaproxyChecks) -> tuple[bool, int]:
-        standing = (await checks.found() or {})[target.name]
-        return standing.up, standing.weight
-
     @alone
     async def whole() -> None:
         async with server(agent), checked(wanted) as checks:
-            await eventually_async(lambda: weight(checks), lambda found: found == (True, 35))
+            await eventually_async(
+                lambda: weight(target, checks), lambda found: found == (True, 35)
+            )
             while answers:
-                assert await weight(checks) == (True, 35), answers
+                assert await weight(target, checks) == (True, 35), answers
                 await asyncio.sleep(0.1)
             await asyncio.sleep(1)
-            assert await weight(checks) == (True, 35)
+            assert await weight(target, checks) == (True, 35)
 
     whole()
