@@ -343,7 +343,6 @@ ENABLED = (
     "ballast-firstboot.service",
     "ballast-names.service",
     "ballast-slot-copy.service",
-    "console-setup.service",
     "efi.automount",
     "fstrim.timer",
     "keyboard-setup.service",

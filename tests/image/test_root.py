@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from image import recipe
 from image.manifest import read
 from image.root import Built
+from image.tryout import FONT
 from image.verify import problems
 from tests.image.entered import Entered, entered
 from tests.poll import eventually
@@ -30,6 +32,11 @@ def test_the_bill_of_materials_names_the_product_and_its_daemons(built: Built) -
     names = {part["name"] for part in bill["packages"]}
     assert {"ballast", "textual", "haproxy", "heartbeat", "linux-image-amd64"} <= names
     assert all(len(part["SPDXID"]) > len("SPDXRef-") for part in bill["packages"])
+
+
+def test_every_screen_that_appears_is_given_the_consoles_font(unpacked: Path) -> None:
+    loading = (unpacked / "etc/console-setup/cached_setup_font.sh").read_text(encoding="utf-8")
+    assert set(re.findall(r"[\w-]+\.psf\.gz", loading)) == {Path(FONT).name}
 
 
 def _versions(root: Entered) -> list[str]:
