@@ -106,7 +106,7 @@ async def build(
         if not reused:
             await _make(inputs, work, cache, kept, products)
         boot = tuple(packages.kept(cache / "debs", deb) for deb in inputs.manifest.boot)
-        return _deliver(kept, products, boot=boot, reused=reused)
+        return deliver(kept, products, boot=boot, reused=reused)
 
 
 def _look_ahead(cache: Path, products: Path) -> None:
@@ -312,7 +312,7 @@ def _last_words(words: Path) -> str:
     return (telling or said or ["diskimage-builder said nothing."])[-1]
 
 
-def _deliver(kept: Path, products: Path, *, boot: tuple[Path, ...], reused: bool) -> Built:
+def deliver(kept: Path, products: Path, *, boot: tuple[Path, ...], reused: bool) -> Built:
     """Put the kept result beside the other products, each file whole or not at all."""
     for name in (ARCHIVE, MANIFEST, BILL):
         partial = products / f".{name}.partial"
@@ -322,4 +322,5 @@ def _deliver(kept: Path, products: Path, *, boot: tuple[Path, ...], reused: bool
         except OSError:  # another file system
             shutil.copyfile(kept / name, partial)
         partial.replace(products / name)
+        partial.unlink(missing_ok=True)  # a rename between two names of one file does nothing
     return Built(products / ARCHIVE, products / MANIFEST, products / BILL, boot, reused)

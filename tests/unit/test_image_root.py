@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two builds share a cache: the second waits for the first, says so, and not for ever."""
+"""Two builds share a cache: the second waits for the first; and what is delivered is whole."""
 
 from __future__ import annotations
 
@@ -63,3 +63,17 @@ def test_alone_a_build_waits_for_nobody_and_leaves_nothing(
         assert not (tmp_path / "work-of-a-killed-one").exists()
     assert [each.name for each in tmp_path.iterdir()] == ["lock"]
     assert caplog.records == []
+
+
+def test_delivering_again_what_is_there_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    kept, products = tmp_path / "kept", tmp_path / "products"
+    for folder in (kept, products):
+        folder.mkdir()
+    names = (root.ARCHIVE, root.MANIFEST, root.BILL)
+    for name in names:
+        (kept / name).write_text(name)
+    for _ in range(2):
+        root.deliver(kept, products, boot=(), reused=True)
+        assert {path.name: path.read_text() for path in products.iterdir()} == {
+            name: name for name in names
+        }
