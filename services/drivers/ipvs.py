@@ -202,10 +202,9 @@ def _table(family: int) -> IpvsSeen:
     table: dict[ServiceKey, Entry] = {}
     live: dict[ServiceKey, dict[DestKey, Live]] = {}
     for row in _rows(family):
-        dests = {ipvs_wire.read_dest_key(found): found for found in row.dests}
-        settings = {key: ipvs_wire.read_dest(found) for key, found in dests.items()}
-        table[row.key] = Entry(row.service, settings)
-        live[row.key] = {key: ipvs_wire.read_live(found) for key, found in dests.items()}
+        dests = [ipvs_wire.read_told(body) for body in row.dests]
+        table[row.key] = Entry(row.service, {key: dest for key, dest, _ in dests})
+        live[row.key] = {key: carried for key, _, carried in dests}
     [timeouts] = ask(family, _plain(Command.GET_CONFIG), to=GENERIC)
     return IpvsSeen(table, ipvs_wire.read_timeouts(timeouts), live)
 
@@ -213,11 +212,11 @@ def _table(family: int) -> IpvsSeen:
 def _statistics() -> dict[ServiceKey, Statistics]:
     found = {}
     for row in _rows(_family()):
-        dests = {ipvs_wire.read_dest_key(each): each for each in row.dests}
+        dests = [(ipvs_wire.read_told(body), ipvs_wire.dest_attributes(body)) for body in row.dests]
         found[row.key] = Statistics(
             ipvs_wire.read_service_counters(row.found),
-            {key: ipvs_wire.read_dest_counters(each) for key, each in dests.items()},
-            {key: ipvs_wire.read_live(each) for key, each in dests.items()},
+            {told.key: ipvs_wire.read_dest_counters(each) for told, each in dests},
+            {told.key: told.live for told, _ in dests},
         )
     return found
 
@@ -226,11 +225,11 @@ class _Row(NamedTuple):
     key: ServiceKey
     service: Service
     found: Attributes
-    dests: Sequence[Attributes]
+    dests: Sequence[bytes]
 
 
 def _rows(family: int) -> Iterator[_Row]:
-    """Every service with its destinations, still as attributes."""
+    """Every service with the kernel's answers about its destinations."""
     rows = []
     for body in dump(family, _plain(Command.GET_SERVICE), to=GENERIC):
         found = ipvs_wire.service_attributes(body)
@@ -239,7 +238,7 @@ def _rows(family: int) -> Iterator[_Row]:
     questions = (ipvs_wire.dests_request(key) for key, _, _ in rows)
     answers = dump_each(family, questions, to=GENERIC)
     for (key, service, found), bodies in zip(rows, answers, strict=True):
-        yield _Row(key, service, found, [ipvs_wire.dest_attributes(body) for body in bodies])
+        yield _Row(key, service, found, bodies)
 
 
 # ------------------------------------------------------------------------------------------ writing

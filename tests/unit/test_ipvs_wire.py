@@ -223,13 +223,38 @@ def test_a_service_of_a_protocol_that_nobody_can_want_is_nobodys() -> None:
     assert ipvs_wire.read_service(found) is None
 
 
+SERVER_TOLD = (
+    DestKey("2001:db8::5", 80),
+    Dest(Forwarding.TUN, 7, 5, 2, Encapsulation(Tunnel.GRE, 0, Checksum.FULL)),
+    Live(11, 12, 13),
+)
+
+
 def test_a_destination_is_read_with_what_it_carries() -> None:
-    found = ipvs_wire.dest_attributes(SERVER_ANSWER)
-    assert ipvs_wire.read_dest_key(found) == DestKey("2001:db8::5", 80)
-    assert ipvs_wire.read_dest(found) == Dest(
-        Forwarding.TUN, 7, 5, 2, Encapsulation(Tunnel.GRE, 0, Checksum.FULL)
-    )
-    assert ipvs_wire.read_live(found) == Live(11, 12, 13)
+    assert ipvs_wire.read_told(SERVER_ANSWER) == SERVER_TOLD
+
+
+def test_a_destination_is_read_in_any_order_of_its_attributes() -> None:
+    head, answer = SERVER_ANSWER[:8], SERVER_ANSWER[8:]
+    parts = [attribute(kind, value) for kind, value in attributes(answer, 0).items()]
+    for turned in (
+        parts[::-1],
+        parts[5:] + parts[:5],
+        [*parts[:-1], attribute(20, b""), *parts[-1:]],
+    ):
+        assert ipvs_wire.read_told(head + b"".join(turned)) == SERVER_TOLD
+
+
+def test_a_destination_that_was_read_before_is_read_with_its_new_figures() -> None:
+    other_load = SERVER_ANSWER.replace(b"\x0b\0\0\0", b"\x0f\0\0\0")
+    other_weight = SERVER_ANSWER.replace(b"\x08\0\x04\0\x07", b"\x08\0\x04\0\x09")
+    other_family = SERVER_ANSWER.replace(b"\x06\0\x0b\0\x0a", b"\x06\0\x0b\0\x02")
+    key, dest, live = SERVER_TOLD
+    for _ in range(2):
+        assert ipvs_wire.read_told(SERVER_ANSWER) == SERVER_TOLD
+        assert ipvs_wire.read_told(other_load) == (key, dest, live._replace(active=15))
+        assert ipvs_wire.read_told(other_weight) == (key, dest._replace(weight=9), live)
+        assert ipvs_wire.read_told(other_family).key == DestKey("32.1.13.184", 80)
 
 
 def test_only_a_tunnel_is_wrapped_whatever_the_kernel_keeps() -> None:
