@@ -23,10 +23,9 @@ lab: ## what runs in that lab, from a second terminal (ARGS='stop web2', shell, 
 	@.ci/setup run
 	@$(BIN)/python -m tests.lab $(or $(ARGS),status)
 
-# One process, one tier after the other: a peer that is timed must not share the cores with a linter.
 test: ## every tier this machine can run, linters included
 	@.ci/setup test
-	@$(PYTEST) -m "not (bench or long)" $(ARGS)
+	@.ci/tests -m "not (bench or long)" $(ARGS)
 
 unit: ## only what needs no privileges, on all cores
 	@.ci/setup test

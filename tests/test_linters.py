@@ -60,7 +60,7 @@ def test_tool_is_content(tool: str) -> None:
 
 def test_shellcheck_is_content() -> None:
     scripts = [name(path) for path in shell_scripts()]
-    assert {".ci/run", ".ci/setup"} <= set(scripts)
+    assert {".ci/run", ".ci/setup", ".ci/tests"} <= set(scripts)
     complaints = run("shellcheck", *scripts)
     assert not complaints, complaints
 

@@ -28,7 +28,8 @@ RESTLESS = """
 def machine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makeini("[pytest]\nmarkers =\n    needs: what a test cannot do without\n")
+    marks = ("needs: what a test cannot do without", "peers", "image", "long")
+    pytester.makeini("\n    ".join(("[pytest]\nmarkers =", *marks)))
     return pytester
 
 
@@ -62,6 +63,62 @@ def test_under_ci_a_file_that_skips_itself_is_a_failure(
     result = run(machine)
     assert result.ret != pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["*CI=true does not allow*not today*"])
+
+
+def test_under_ci_a_skip_is_a_failure_in_a_process_that_shares_the_tests_too(
+    machine: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    machine.makepyfile(RESTLESS)
+    machine.makepyfile(test_file="import pytest\npytest.skip('no', allow_module_level=True)")
+    words = ("-p", "tests.tiers", "-p", "xdist", "-p", "no:cacheprovider", "-n", "2")
+    result = machine.runpytest_subprocess(*words)
+    assert result.ret != pytest.ExitCode.OK
+    result.stdout.fnmatch_lines_random(
+        ["*CI=true does not allow*the program no-such-program*", "*CI=true does not allow* no*"]
+    )
+
+
+MARKED = """
+    import pytest
+
+    def test_plain():
+        pass
+
+    @pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.peers)])
+    def test_of_both_kinds(number):
+        pass
+
+    @pytest.mark.image
+    @pytest.mark.long
+    def test_of_a_machine():
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ("quick", ["test_plain", "test_of_both_kinds[1]"]),
+        ("peers", ["test_of_both_kinds[2]"]),
+        ("machines", ["test_of_a_machine"]),
+    ],
+)
+def test_each_test_belongs_to_one_part(
+    machine: pytest.Pytester, part: str, names: list[str]
+) -> None:
+    machine.makepyfile(MARKED)
+    told = machine.runpytest_inprocess(
+        "-p", "tests.tiers", "-p", "no:cacheprovider", "--part", part, "--collect-only", "-q"
+    )
+    found = [line.partition("::")[2] for line in told.outlines if "::" in line]
+    assert found == names
+
+
+def test_a_part_without_the_tests_that_are_asked_for_says_so(machine: pytest.Pytester) -> None:
+    machine.makepyfile(MARKED)
+    words = ("-p", "tests.tiers", "-p", "no:cacheprovider", "--part", "peers", "-k", "plain")
+    assert machine.runpytest_inprocess(*words).ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 def test_under_ci_an_expected_failure_stays_one(

@@ -27,6 +27,13 @@ TIER_NEEDS: dict[str, tuple[str, ...]] = {
 }
 """The folders that are tiers, cheapest first: that is also the order in which they run."""
 
+PARTS: dict[str, frozenset[str]] = {
+    "machines": frozenset({"kernel", "image"}),
+    "peers": frozenset({"peers", "bench"}),
+    "quick": frozenset(),
+}
+"""What `make test` runs in turn, by the marks of the tests; what has none of these is quick."""
+
 TESTS = Path(__file__).resolve().parent
 
 
@@ -67,7 +74,18 @@ def tier_of(path: Path) -> str | None:
     return first if first in TIER_NEEDS else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def part_of(item: pytest.Item) -> str:
+    """Name the part of `make test` that a test is run in: exactly one."""
+    marks = {mark.name for mark in item.iter_markers()}
+    return next((part for part, tiers in PARTS.items() if marks & tiers), "quick")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """A part is chosen beside whatever else is chosen by `-m`, `-k` or a path."""
+    parser.addoption("--part", choices=sorted(PARTS), help="run only this part of `make test`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its tier and put the quick tiers first, so that a mistake shows early."""
     order: dict[str | None, int] = {None: 0}
     order |= {tier: rank for rank, tier in enumerate(TIER_NEEDS, start=1)}
@@ -75,6 +93,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if tier := tier_of(item.path):
             item.add_marker(tier)
     items.sort(key=lambda item: order[tier_of(item.path)])
+    if part := config.getoption("--part"):
+        config.hook.pytest_deselected(items=[item for item in items if part_of(item) != part])
+        items[:] = [item for item in items if part_of(item) == part]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
 
 from textual.pilot import Pilot
 
@@ -20,6 +22,8 @@ from services.api import Status
 from tests.fakes.appliance import ScriptedAppliance
 
 WITHIN_S = 10
+SETTLED_S = 1
+"""As Textual has it: what goes on for longer is not waited for."""
 
 
 @dataclass
@@ -114,6 +118,41 @@ _KEY_OF = {
 }
 
 
+class Settling:
+    """Waits until all that a key has led to is done and painted.
+
+    Textual's own way is to sleep for 20 ms, three times a key, until the processor was idle
+    meanwhile. Ours asks the loop whether anything can run; painting is not waited for but done,
+    as the screen does it itself at its next frame.
+    """
+
+    def __init__(self, app: ConsoleApp) -> None:
+        self._app = app
+        self._threads = 0
+        self._to_thread = asyncio.to_thread
+
+    async def to_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        """As `asyncio.to_thread`, and counted while it lasts."""
+        self._threads += 1
+        try:
+            return await self._to_thread(function, *args)
+        finally:
+            self._threads -= 1
+
+    async def wait(self, _min_sleep: float = 0) -> None:
+        """The argument is Textual's: how long to wait at least."""
+        loop: Any = asyncio.get_running_loop()
+        give_up_at = loop.time() + SETTLED_S
+        while loop.time() < give_up_at:
+            await asyncio.sleep(0.001 if self._threads else 0)
+            if self._threads or loop._ready:
+                continue
+            screen: Any = self._app.screen
+            if not screen._update_timer._active.is_set():
+                return
+            screen._on_timer_update()
+
+
 @asynccontextmanager
 async def stage(
     fake: ScriptedAppliance,
@@ -124,9 +163,17 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """A console in front of `fake`, with its first figures on the screen."""
     app = (StatusFirst if status_first else ConsoleApp)(fake, resident=resident)
-    async with app.run_test(size=size) as pilot:
-        found = Stage(app, fake, pilot)
-        await found.until(lambda: app.picture.status is not None or app.picture.lost is not None)
-        await pilot.pause()
-        yield found
-        assert app.fault is None
+    settling = Settling(app)
+    with (
+        patch("textual.app.wait_for_idle", settling.wait),
+        patch("textual.pilot.wait_for_idle", settling.wait),
+        patch("asyncio.to_thread", settling.to_thread),
+    ):
+        async with app.run_test(size=size) as pilot:
+            found = Stage(app, fake, pilot)
+            await found.until(
+                lambda: app.picture.status is not None or app.picture.lost is not None
+            )
+            await pilot.pause()
+            yield found
+            assert app.fault is None

@@ -99,11 +99,18 @@ class Host:
 HOST = pytest.StashKey[Host]()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test of the guest has the guest's limits of time, not the host's."""
-    for item in items:
-        if _is_guests(item):
-            item.add_marker(pytest.mark.timeout(0))
+    """A test of the guest has the guest's limits of time, not the host's.
+
+    With the first one the guest begins, and then goes on by itself: while tests of the image wait
+    for a machine of their own, the others run already, and are reported at the end.
+    """
+    guests = [item for item in items if _is_guests(item)]
+    for item in guests:
+        item.add_marker(pytest.mark.timeout(0))
+    late = dict.fromkeys(guests[1:])
+    items[:] = [*(item for item in items if item not in late), *late]
 
 
 @pytest.hookimpl(tryfirst=True)
