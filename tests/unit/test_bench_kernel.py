@@ -49,8 +49,8 @@ TOLD: dict[str, Any] = {
         "lines": [11000.0],
     },
     "change": {"many": [0.02], "few": [0.016], "drain_many": [9.0], "drain_few": [0.5]},
-    "keepalived": {"agent": [20.0], "keepalived": [40.0], "services": [1000.0]},
-    "ldirectord": {"agent": [8.0], "ldirectord": [80.0], "services": [20.0]},
+    "keepalived": {"agent": [20.0], "keepalived": [40.0], "missing": [0.0], "services": [1000.0]},
+    "ldirectord": {"agent": [8.0], "ldirectord": [80.0], "missing": [7.0], "services": [100.0]},
     "traffic": TRAFFIC,
     "flip": {
         "right": [24.0, 26.0],
@@ -106,6 +106,14 @@ def test_a_pass_that_wrote_something_was_not_without_effect() -> None:
 def test_a_lost_server_is_a_miss_however_late_it_is_seen() -> None:
     made = results(flip=TOLD["flip"] | {"lost": [0.0, 1.0, 0.0]})["health.flip.lost"]
     assert (made.value, made.verdict) == (1, Verdict.MISS)
+
+
+def test_a_side_that_was_given_up_is_said_to_be_so() -> None:
+    found = results()
+    assert "ldirectord at least 80.0 s, given up with 7 lines missing" in (
+        found["l4.apply.vs_ldirectord"].note
+    )
+    assert found["l4.apply.vs_keepalived"].note.endswith("keepalived 40.0 s")
 
 
 def test_direct_routing_and_nat_are_told_with_their_packets_and_the_claim() -> None:

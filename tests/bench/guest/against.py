@@ -14,9 +14,10 @@ from pathlib import Path
 from services.model import Document
 from tests.bench.guest.agent import new_card, started
 from tests.bench.guest.programs import running
-from tests.bench.guest.tables import SERVERS, complete_s, empty, require_same, saved
+from tests.bench.guest.tables import SERVERS, Filled, empty, filled, require_same, saved
 
-WITHIN_S = 240.0
+WITHIN_S = 180.0
+"""Then a side is given up."""
 
 
 def agent_s(wanted: Document, folder: Path) -> tuple[float, list[str]]:
@@ -25,18 +26,24 @@ def agent_s(wanted: Document, folder: Path) -> tuple[float, list[str]]:
     new_card()
     count = len(wanted.cluster.layer4) * (1 + SERVERS)
     with started(wanted, folder) as agent:
-        spent = complete_s(agent.begun, count, agent.lives, within_s=WITHIN_S)
+        spent, there = filled(agent.begun, count, agent.lives, within_s=WITHIN_S)
+        if there < count:
+            raise RuntimeError(f"the agent has made {there} of {count} lines in {spent:.0f} s")
         return spent, saved()
 
 
-def peer_s(argv: Sequence[str], lines: list[str], *, clean: bool) -> float:
-    """Seconds from a program's start to that same table; `clean`: it may empty it in the end."""
+def peer_filled(argv: Sequence[str], lines: list[str], *, clean: bool) -> Filled:
+    """From a program's start to that same table, or to where it was given up.
+
+    `clean`: it may empty the table in the end.
+    """
     empty()
     begun = time.perf_counter()
     with running(argv) as child:
         lives: Callable[[], bool] = lambda: child.poll() is None  # noqa: E731
-        spent = complete_s(begun, len(lines), lives, within_s=WITHIN_S)
-        require_same(saved(), lines)
+        came = filled(begun, len(lines), lives, within_s=WITHIN_S)
+        if came.lines >= len(lines):
+            require_same(saved(), lines)
         if not clean:
             child.kill()
-    return spent
+    return came

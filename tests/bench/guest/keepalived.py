@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from services.model import Document
-from tests.bench.guest.against import agent_s, peer_s
+from tests.bench.guest.against import agent_s, peer_filled
 from tests.bench.guest.programs import written
 from tests.bench.guest.tables import NEVER, SERVERS, SERVICES, Samples, document
 
@@ -17,7 +17,8 @@ START = ("keepalived", "--check", "--dont-fork", "--log-console", "-f")
 
 def measure() -> Samples:
     """Both sides in turns."""
-    found: Samples = {"agent": [], "keepalived": [], "services": [float(SERVICES)]}
+    found: Samples = {"agent": [], "keepalived": [], "missing": []}
+    found["services"] = [float(SERVICES)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         wanted = document(SERVICES, SERVERS, NEVER)
@@ -25,7 +26,9 @@ def measure() -> Samples:
         for _ in range(TURNS):
             ours, lines = agent_s(wanted, folder)
             found["agent"].append(ours)
-            found["keepalived"].append(peer_s([*START, str(config)], lines, clean=True))
+            came = peer_filled([*START, str(config)], lines, clean=True)
+            found["keepalived"].append(came.spent_s)
+            found["missing"].append(float(len(lines) - came.lines))
     return found
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.model import Document
 
@@ -86,15 +86,22 @@ def require_same(found: list[str], wanted: list[str]) -> None:
         raise RuntimeError(f"the tables differ in {len(different)} lines: {min(different)}")
 
 
-def complete_s(begun: float, count: int, running: Callable[[], bool], *, within_s: float) -> float:
-    """Seconds from `begun` until the table has `count` lines; raises `RuntimeError`.
+class Filled(NamedTuple):
+    """How long it took until the table had so many lines."""
+
+    spent_s: float
+    lines: int
+
+
+def filled(begun: float, count: int, running: Callable[[], bool], *, within_s: float) -> Filled:
+    """Wait until the table has `count` lines, or give up; raises `RuntimeError` if its maker ends.
 
     A look that finds all of them counts from when it began: that is to the other side's favour.
     """
     while True:
-        looked = time.perf_counter()
-        if (there := len(entries())) >= count:
-            return looked - begun
-        if not running() or looked - begun > within_s:
-            raise RuntimeError(f"only {there} of {count} lines after {looked - begun:.0f} s")
+        spent_s = time.perf_counter() - begun
+        if (there := len(entries())) >= count or spent_s > within_s:
+            return Filled(spent_s, there)
+        if not running():
+            raise RuntimeError(f"it has ended with {there} of {count} lines")
         time.sleep(POLL_S)
