@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from services import able
@@ -224,7 +224,7 @@ async def follow(drivers: Drivers, changes: tuple[Change, ...]) -> None:
                 [step.key for step in batch if isinstance(step, DropAddress)]
             )
         elif isinstance(batch[0], IpvsChange):
-            await _layer4(drivers, [step for step in batch if isinstance(step, IpvsChange)])
+            await write_layer4(drivers, [step for step in batch if isinstance(step, IpvsChange)])
         elif kind is SetServer:
             await drivers.haproxy.set_servers(
                 {step.key: step.knobs for step in batch if isinstance(step, SetServer)}
@@ -241,7 +241,8 @@ def _alike(change: Change, first: Change) -> bool:
     return type(change) is type(first)
 
 
-async def _layer4(drivers: Drivers, steps: list[IpvsChange]) -> None:
+async def write_layer4(drivers: Drivers, steps: Sequence[IpvsChange]) -> None:
+    """Change the kernel's table; raises `Unable` with what it refuses, the rest is done."""
     if refused := await drivers.ipvs.write(steps):
         first, *more = refused
         also = f" {len(more)} further changes failed, too." if more else ""

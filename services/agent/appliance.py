@@ -25,7 +25,7 @@ from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
 from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, StoredKind
 from services.api_errors import problem_views
-from services.apply import Drivers, converge, look, transact
+from services.apply import Drivers, converge, look, transact, write_layer4
 from services.check import brought, check
 from services.difference import difference, file_difference
 from services.errors import (
@@ -54,6 +54,7 @@ from services.switch import reason, switched
 from services.wanted import wanted
 
 AGENT = "agent"
+_RECONCILE = "reconcile"
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ class Appliance:
         self._shares: Shares = FULL
         self.notices: dict[str, str] = {}
         """What the administrator must know, by cause."""
+        self.overdue = False
+        """Something is known not to be as wanted: the loop must not rest before it looks."""
         loaded = store.newest()
         for text in loaded.notices:
             journal.note(AGENT, text)
@@ -293,7 +296,7 @@ class Appliance:
         Only what differs from the shares before is worked out and written, and nobody looks first:
         one server that fails costs the same among ten thousand, ten thousand that fail at once are
         out of the way as soon as the kernel can write it, and what differs from what it was thought
-        to have is found by the loop.
+        to have is found by the loop. What the kernel refuses is told, and the loop tries it next.
         """
         if shares == self._shares:
             return
@@ -310,13 +313,19 @@ class Appliance:
             )
             layer4 = replace(before, table={**before.table, **after})
             self.running = replace(running, wanted=replace(running.wanted, ipvs=layer4))
-            if changes:
-                await self._drivers.ipvs.write(changes)
+            try:
+                await write_layer4(self._drivers, changes)
+            except ApplianceError as error:
+                # what is refused already, the loop tries every two seconds and has told
+                if _RECONCILE not in self.notices:
+                    self.overdue = True
+                    self._could_not(error)
 
     async def reconcile(self) -> tuple[Change, ...]:
         """Put right whatever drifted from the running document; journal what was done."""
+        self.overdue = False
         if await self._as_wanted():
-            self.notices.pop("reconcile", None)
+            self.notices.pop(_RECONCILE, None)
             return ()
         async with self._lock:
             if self.window is not None and self.window.seconds_left() <= 0:
@@ -324,14 +333,18 @@ class Appliance:
             try:
                 changes = await converge(self._drivers, self.running.wanted)
             except ApplianceError as error:
-                if self.notices.get("reconcile") != str(error):
-                    self._journal.note(AGENT, f"could not put right: {error}")
-                self.notices["reconcile"] = str(error)
+                self._could_not(error)
                 raise
-            self.notices.pop("reconcile", None)
+            self.notices.pop(_RECONCILE, None)
             for told in self._told(changes, self.running.document):
                 self._journal.note(AGENT, f"put right: {told.what}")
             return changes
+
+    def _could_not(self, error: ApplianceError) -> None:
+        """Say what stands in the way of what is wanted; once, as long as it is the same."""
+        if self.notices.get(_RECONCILE) != str(error):
+            self._journal.note(AGENT, f"could not put right: {error}")
+        self.notices[_RECONCILE] = str(error)
 
     async def _as_wanted(self) -> bool:
         """Whether nothing is to be done, as far as can be seen without the lock.
