@@ -25,7 +25,7 @@ from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
 from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, StoredKind
 from services.api_errors import problem_views
-from services.apply import Drivers, converge, look, transact, write_layer4
+from services.apply import Drivers, Incomplete, converge, look, transact, write_layer4
 from services.check import brought, check
 from services.difference import difference, file_difference
 from services.errors import (
@@ -333,12 +333,16 @@ class Appliance:
             try:
                 changes = await converge(self._drivers, self.running.wanted)
             except ApplianceError as error:
+                self._note_put_right(error.done if isinstance(error, Incomplete) else ())
                 self._could_not(error)
                 raise
             self.notices.pop(_RECONCILE, None)
-            for told in self._told(changes, self.running.document):
-                self._journal.note(AGENT, f"put right: {told.what}")
+            self._note_put_right(changes)
             return changes
+
+    def _note_put_right(self, changes: Sequence[Change]) -> None:
+        for told in self._told(changes, self.running.document):
+            self._journal.note(AGENT, f"put right: {told.what}")
 
     def _could_not(self, error: ApplianceError) -> None:
         """Say what stands in the way of what is wanted; once, as long as it is the same."""
