@@ -114,10 +114,7 @@ class Appliance:
     # -- asking -----------------------------------------------------------------------------
 
     async def planned(self, document: Document) -> PlanView:
-        """What applying `document` would do; nothing is touched, not even the lock.
-
-        But for a scheduler that nothing uses yet: only a trial shows whether the kernel has it.
-        """
+        """What applying `document` would do; nothing is touched, not even the lock."""
         return await self._plan_of(with_ids(document, self.running.document, self._pick))
 
     async def _plan_of(self, document: Document) -> PlanView:
