@@ -47,6 +47,7 @@ from services.api import (
     RevisionInfo,
     StoredFile,
     StoredKind,
+    StoredScript,
     StoreRequest,
     System,
     WhoAmI,
@@ -366,6 +367,12 @@ def _storing(parts: Parts) -> APIRouter:
     async def stored(kind: StoredKind, who: Asking) -> Response:
         who.require()
         return raw(_STORED.dump_json(parts.stored.listed(kind)))
+
+    @app.get("/stored/script/{name}")
+    async def script(name: str, who: Asking) -> Response:
+        who.require()
+        text = await asyncio.to_thread(parts.stored.script, name)
+        return as_json(StoredScript(name=name, text=text))
 
     @app.put("/stored/{kind}/{name}")
     async def store(kind: StoredKind, name: str, request: Request, who: Asking) -> Response:
