@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from services import able
@@ -55,6 +56,9 @@ from services.plan.state import AddressKey, Seen, Wanted
 
 log = logging.getLogger(__name__)
 
+FRESH_S = 5.0
+"""A look is trusted for so long by a change that needs little of it; the loop looks every 2 s."""
+
 ROUNDS = 3
 """How often a state that has not settled is planned again: a reload may bring back a knob
 which the second round sets; what needs a fourth is broken."""
@@ -66,6 +70,16 @@ class Incomplete(Unable):
     def __init__(self, what: str, *, do: str, done: Sequence[Change]) -> None:
         super().__init__(what, do=do)
         self.done = tuple(done)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A system that a look found as it was wanted."""
+
+    wanted: Wanted
+    seen: Seen
+    at: float
+    """When, by the monotonic clock."""
 
 
 @dataclass(frozen=True)
@@ -119,23 +133,25 @@ async def look(
     )
 
 
-async def converge(
-    drivers: Drivers,
-    wanted: Wanted,
-    *,
-    running: Wanted | None = None,
-    seen: Seen | None = None,
-    whole: bool = False,
-) -> tuple[Change, ...]:
+async def converge(drivers: Drivers, wanted: Wanted) -> tuple[Change, ...]:
     """Bring the system to `wanted` and prove it by reading back; returns what was done.
 
-    Whoever has looked already hands in what was `seen`. What this machine lacks and what layer 4
-    refuses does not keep the rest from being done, unless it is to be done as a `whole` or not at
-    all. Raises `Incomplete` then, `Unable` when it has not settled after `ROUNDS`, and `Refused`
-    for a whole that this machine lacks something for.
+    What this machine lacks and what layer 4 refuses does not keep the rest from being done. Raises
+    `Incomplete` then, and `Unable` when it has not settled after `ROUNDS`.
+    """
+    done, _ = await _brought(drivers, wanted, await look(drivers, wanted))
+    return done
+
+
+async def _brought(
+    drivers: Drivers, wanted: Wanted, seen: Seen, *, whole: bool = False
+) -> tuple[tuple[Change, ...], Seen]:
+    """What was done from what was `seen`, and what was seen at last.
+
+    As a `whole` it is all done or none of it: then it also raises `Refused` for what this machine
+    lacks.
     """
     done: list[Change] = []
-    seen = seen or await look(drivers, wanted, running=running)
     lacking = able.lacks(wanted, seen)
     if whole:
         able.require(lacking)
@@ -148,7 +164,8 @@ async def converge(
         except Incomplete as error:
             raise Incomplete(error.what, do=error.do, done=(*done, *error.done)) from error
         done += changes
-        changes = plan(wanted, await look(drivers, wanted))
+        seen = await look(drivers, wanted)
+        changes = plan(wanted, seen)
     if changes:
         left = ", ".join(sorted({type(change).__name__ for change in changes}))
         raise Unable(
@@ -157,7 +174,7 @@ async def converge(
         )
     for problem in lacking:
         raise Incomplete(problem.what, do=problem.do, done=done)
-    return tuple(done)
+    return tuple(done), seen
 
 
 async def transact(
@@ -167,26 +184,60 @@ async def transact(
     new: Wanted,
     ready: Callable[[], Awaitable[None]],
     commit: Callable[[], Awaitable[None]],
-) -> tuple[Change, ...]:
+    found: Found | None = None,
+) -> tuple[tuple[Change, ...], Found]:
     """Bring the system from `old` to `new` and `commit`, or back to `old`.
+
+    Returns what was done, and as what the system was found then: for the next change, which need
+    not look first if it is soon enough and small enough (`_known`): beside HAProxy, which judges
+    meanwhile, a look takes part of a small machine from it. Whether it came out as asked is always
+    proved by a look.
 
     `ready` does whatever else may refuse, and what `commit` needs; HAProxy judges meanwhile, in
     a process of its own. Raises what they say, with nothing touched; after the first step every
     failure is `ApplyFailed`, with the old state back (or the sentence that it is not).
     """
-    seen = await _prepared(drivers, old, new, ready)
+    known = _known(found, old, new)
+    seen = await _prepared(drivers, old, new, ready, known)
     try:
-        done = await converge(drivers, new, running=old, seen=seen, whole=True)
+        seen = seen or await look(drivers, new, running=old)
+        try:
+            done, last = await _brought(drivers, new, seen, whole=True)
+        except ApplianceError:
+            if known is None:
+                raise
+            fresh = await look(drivers, new, running=old)
+            if set(plan(new, fresh)) <= set(plan(new, known)):
+                raise
+            # somebody had changed something behind our back
+            done, last = await _brought(drivers, new, fresh, whole=True)
+        now = time.monotonic()
         await commit()
     except (ApplianceError, OSError) as error:
         raise await _undone(drivers, old, error) from error
-    return done
+    return done, Found(new, last, now)
+
+
+def _known(found: Found | None, old: Wanted, new: Wanted) -> Seen | None:
+    """The system without looking, if it was found as wanted a moment ago and only HAProxy changes.
+
+    Then the steps are a file, a reload and knobs, none of which takes anything away that a look
+    would have counted anew. What somebody changed since is met by the proof, or makes a step fail.
+    """
+    if found is None or found.wanted is not old or time.monotonic() - found.at > FRESH_S:
+        return None
+    only_haproxy = new != old == replace(new, haproxy=old.haproxy)
+    return found.seen if only_haproxy else None
 
 
 async def _prepared(
-    drivers: Drivers, old: Wanted, new: Wanted, ready: Callable[[], Awaitable[None]]
+    drivers: Drivers,
+    old: Wanted,
+    new: Wanted,
+    ready: Callable[[], Awaitable[None]],
+    known: Seen | None,
 ) -> Seen | None:
-    """What is seen, once nobody refuses; None if nothing could be seen.
+    """What is seen, or `known`, once nobody refuses; None if nothing could be seen.
 
     Raises what `ready` says, before what the judge says: ours is in the administrator's words.
     """
@@ -197,9 +248,12 @@ async def _prepared(
         if new.checks.running and new.checks.fingerprint != old.checks.fingerprint:
             await drivers.checks.judge(new.checks.config.data)
 
+    async def looked() -> Seen:
+        return known or await look(drivers, new, running=old)
+
     # gathered like this, because a look cut off in the middle leaves answers that nobody reads
     refusal, obstacle, seen = await asyncio.gather(
-        judged(), ready(), look(drivers, new, running=old), return_exceptions=True
+        judged(), ready(), looked(), return_exceptions=True
     )
     for error in (obstacle, refusal):
         if error is not None:

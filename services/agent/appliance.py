@@ -25,7 +25,7 @@ from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
 from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, StoredKind
 from services.api_errors import problem_views
-from services.apply import Drivers, Incomplete, converge, look, transact, write_layer4
+from services.apply import Drivers, Found, Incomplete, converge, look, transact, write_layer4
 from services.check import brought, check
 from services.difference import difference, file_difference
 from services.errors import (
@@ -97,6 +97,8 @@ class Appliance:
         self._pick = pick
         self._lock = asyncio.Lock()
         self._shares: Shares = FULL
+        self._found: Found | None = None
+        """What the last look found, if all was as wanted and nobody has changed anything since."""
         self.notices: dict[str, str] = {}
         """What the administrator must know, by cause."""
         self.overdue = False
@@ -231,6 +233,7 @@ class Appliance:
             if document != self.running.document:
                 # first of all, for what cannot be kept must not be carried out either
                 staged = await self._stage(document, who=who, why=why)
+            self._found = None
             # the person waits for these; whether it took is judged by the verification below
             with suppress(ApplianceError):
                 if knobs := _layer7_knobs(document, keys):
@@ -325,6 +328,7 @@ class Appliance:
             self.notices.pop(_RECONCILE, None)
             return ()
         async with self._lock:
+            self._found = None
             if self.window is not None and self.window.seconds_left() <= 0:
                 await self._expire("nobody confirmed it in time")
             try:
@@ -361,7 +365,10 @@ class Appliance:
         except ApplianceError:
             return False
         self._tell_of_layer4(seen)
-        return not plan(running.wanted, seen) and self.running is running
+        if plan(running.wanted, seen) or self.running is not running:
+            return False
+        self._found = Found(running.wanted, seen, time.monotonic())
+        return True
 
     def _tell_of_layer4(self, seen: Seen) -> None:
         """Say what this machine lacks before somebody has typed a service in for nothing."""
@@ -431,9 +438,15 @@ class Appliance:
             elif staged is not None:
                 self._now_runs(new, await asyncio.to_thread(staged.keep))
 
+        found, self._found = self._found, None
         try:
-            changes = await transact(
-                self._drivers, old=self.running.wanted, new=new.wanted, ready=ready, commit=commit
+            changes, self._found = await transact(
+                self._drivers,
+                old=self.running.wanted,
+                new=new.wanted,
+                ready=ready,
+                commit=commit,
+                found=found,
             )
         except BaseException:
             if staged is not None:

@@ -4,75 +4,32 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
-from services.apply import Drivers, Incomplete, converge, follow, transact
+from services.apply import Incomplete, converge, follow, transact
 from services.errors import ApplyFailed
 from services.model import Layer4Service
 from services.plan.changes import AddAddress, Change, DropAddress, SetRules, StartChecks
 from services.plan.ipvs import ServiceKey
 from services.plan.ipvs_changes import DropDest, DropService, PutDest, PutService
 from services.plan.state import AddressKey, Wanted
-from services.render import Place
 from services.render.ipvs import service_keys
 from services.wanted import wanted
-from tests.fakes.checks import fake_checks
-from tests.fakes.files import FakeFiles
-from tests.fakes.haproxy import fake_haproxy
-from tests.fakes.host import FakeHost
 from tests.fakes.ipvs import FakeIpvs
-from tests.fakes.links import FakeLinks
-from tests.fakes.sysctl import FakeSysctls
+from tests.fakes.machine import PLACE, Machine
 from tests.layer4 import document, rip, vip
 
-PLACE = Place(run=Path("/run/ballast"))
 EIGHT = ["203.0.113.18"]
 ONE = vip(rip(1), rip(2))
 OTHER = vip(rip(1), rip(2), id=8, label="other", addresses=EIGHT)
 MARKED = vip(rip(1), rip(2), id=9, label="marked", ports="80,443", mark=65_536)
 
 
-@dataclass
-class Rules:
-    """A firewall in memory."""
-
-    loaded: str = ""
-
-    async def seen(self) -> str:
-        return self.loaded
-
-    async def replace(self, rules: str) -> None:
-        self.loaded = rules
-
-
-@dataclass
-class Machine:
-    """Every door, and behind it a fake."""
-
-    ipvs: FakeIpvs = field(default_factory=FakeIpvs)
-    links: FakeLinks = field(default_factory=FakeLinks)
-    rules: Rules = field(default_factory=Rules)
-    files: FakeFiles = field(default_factory=FakeFiles)
-
-    def __post_init__(self) -> None:
-        self.drivers = Drivers(
-            files=self.files,
-            links=self.links,
-            haproxy=fake_haproxy(self.files, PLACE),
-            host=FakeHost(),
-            sysctls=FakeSysctls(),
-            ipvs=self.ipvs,
-            nft=self.rules,
-            checks=fake_checks(self.files, PLACE),
-        )
-
-    def refuse(self, service: Layer4Service) -> ServiceKey:
-        [key] = service_keys(service)
-        self.ipvs.refusing[key] = errno.ENOMEM
-        return key
+def refuse(machine: Machine, service: Layer4Service) -> ServiceKey:
+    [key] = service_keys(service)
+    machine.ipvs.refusing[key] = errno.ENOMEM
+    return key
 
 
 def asked(*services: Layer4Service) -> Wanted:
@@ -92,7 +49,7 @@ async def refused(machine: Machine, system: Wanted) -> Incomplete:
 
 async def test_a_refused_service_holds_up_neither_the_others_nor_their_checks() -> None:
     machine, system = Machine(), asked(ONE, OTHER)
-    key = machine.refuse(ONE)
+    key = refuse(machine, ONE)
     told = await refused(machine, system)
     table = dict(system.ipvs.table)
     del table[key]
@@ -113,7 +70,7 @@ async def test_nothing_goes_that_the_refused_one_may_come_in_the_stead_of() -> N
     await converge(machine.drivers, asked(ONE))
     moved = ONE.model_copy(update={"addresses": OTHER.addresses})
     before, links = dict(machine.ipvs.dests), dict(machine.links.marks)
-    machine.refuse(moved)
+    refuse(machine, moved)
     await refused(machine, asked(moved))
     assert machine.ipvs.dests == before
     assert links.items() <= machine.links.marks.items()
@@ -128,7 +85,7 @@ async def test_a_destination_waits_for_those_of_its_own_service_only() -> None:
     await converge(machine.drivers, asked(ONE, OTHER))
     new = rip(3)
     changed = asked(*(vip.model_copy(update={"servers": (new,)}) for vip in (ONE, OTHER)))
-    machine.refuse(ONE)
+    refuse(machine, ONE)
     await refused(machine, changed)
     assert {str(key) for key in machine.ipvs.dests[one]} == {"198.51.100.1:80", "198.51.100.2:80"}
     assert {str(key) for key in machine.ipvs.dests[other]} == {"198.51.100.3:80"}
@@ -136,7 +93,7 @@ async def test_a_destination_waits_for_those_of_its_own_service_only() -> None:
 
 async def test_rules_that_are_there_wait_for_a_mark_and_the_first_ones_do_not() -> None:
     machine, system = Machine(), asked(MARKED, OTHER)
-    machine.refuse(MARKED)
+    refuse(machine, MARKED)
     await refused(machine, system)
     assert machine.rules.loaded == system.rules != ""
 
@@ -145,7 +102,7 @@ async def test_rules_that_are_there_wait_for_a_mark_and_the_first_ones_do_not() 
     assert machine.rules.loaded == "of before"
 
     machine.ipvs.refusing.clear()
-    machine.refuse(OTHER)
+    refuse(machine, OTHER)
     machine.ipvs.dests[service_keys(OTHER)[0]].clear()
     await refused(machine, system)
     assert machine.rules.loaded == system.rules
@@ -156,7 +113,7 @@ async def test_a_change_as_a_whole_ends_at_what_is_refused_and_has_taken_nothing
     old = asked(ONE, OTHER)
     await converge(machine.drivers, old)
     machine.ipvs.written.clear()
-    machine.refuse(ONE)
+    refuse(machine, ONE)
     fewer = OTHER.model_copy(update={"servers": (rip(1),)})
     new = asked(ONE.model_copy(update={"servers": (rip(1), rip(2), rip(3))}), fewer)
     with pytest.raises(ApplyFailed, match=r"198\.51\.100\.3:80 .*no memory left"):
@@ -175,7 +132,7 @@ async def test_what_the_machine_lacks_holds_up_nothing_else() -> None:
 
 async def test_what_another_driver_refuses_ends_the_pass_and_both_are_told() -> None:
     machine = Machine()
-    key = machine.refuse(ONE)
+    key = refuse(machine, ONE)
     put = PutService(key=key, service=asked(ONE).ipvs.table[key].service)
     gone = AddressKey("eth0", "203.0.113.10/32")
     changes: list[Change] = [put, SetRules(rules="new"), StartChecks(), SetRules(rules="newer")]
