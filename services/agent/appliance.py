@@ -13,21 +13,19 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 
 from services import able
 from services import draft as drafting
 from services.agent.drafts import Draft, Drafts
 from services.agent.first_look import FirstLook
 from services.agent.journal import Journal
+from services.agent.review import Running, planned, told
 from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
-from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, StoredKind
-from services.api_errors import problem_views
+from services.api import Applied, ConfirmStatus, PlanView, StoredKind
 from services.apply import Drivers, Found, Incomplete, converge, look, transact, write_layer4
-from services.check import brought, check
-from services.difference import difference, file_difference
+from services.check import check
 from services.errors import (
     ApplianceError,
     Clash,
@@ -39,13 +37,12 @@ from services.errors import (
 )
 from services.health.shares import FULL, Shares
 from services.identity import with_ids
-from services.model import Document, RealServer, ServerState, real_servers, server_names
-from services.plan.changes import AddAddress, Change, DropAddress, DropGateway, SetGateway
+from services.model import Document, RealServer, ServerState, real_servers
+from services.plan.changes import Change
 from services.plan.ipvs import IpvsSeen, IpvsWanted
 from services.plan.ipvs_planner import plan_ipvs
 from services.plan.planner import plan
-from services.plan.state import Seen, ServerKey, ServerKnobs, Wanted
-from services.plan.words import sentence
+from services.plan.state import Seen, ServerKey, ServerKnobs
 from services.render import Place
 from services.render.haproxy import knobs_of
 from services.render.ipvs import table_of
@@ -55,15 +52,6 @@ from services.wanted import wanted
 
 AGENT = "agent"
 _RECONCILE = "reconcile"
-
-
-@dataclass(frozen=True)
-class Running:
-    """What runs: the document, the system it asks for, and the revision behind it."""
-
-    document: Document
-    wanted: Wanted
-    revision: int
 
 
 def pick_id() -> int:
@@ -117,25 +105,10 @@ class Appliance:
 
     async def planned(self, document: Document) -> PlanView:
         """What applying `document` would do; nothing is touched, not even the lock."""
-        return await self._plan_of(with_ids(document, self.running.document, self._pick))
-
-    async def _plan_of(self, document: Document) -> PlanView:
+        document = with_ids(document, self.running.document, self._pick)
         self._require(document)
-        new = self._made(document, self.running.revision).wanted
-        seen = await look(self._drivers, new, running=self.running.wanted)
-        changes = plan(new, seen)
-        lacking = [
-            *able.lacks(new, seen),
-            *await able.schedulers(self._drivers.ipvs, new, seen),
-        ]
-        return PlanView(
-            lacking=problem_views(lacking),
-            hints=problem_views(brought(document, self.running.document)),
-            changes=self._told(changes, document),
-            confirm_advised=moves_addresses(changes),
-            diff=difference(self.running.document, document),
-            files=file_difference("haproxy.cfg", seen.haproxy.config, new.haproxy.config.data),
-        )
+        new = self._made(document, self.running.revision)
+        return await planned(self._drivers, self.running, new)
 
     def confirm_status(self) -> ConfirmStatus | None:
         """The open window, if there is one."""
@@ -342,8 +315,8 @@ class Appliance:
             return changes
 
     def _note_put_right(self, changes: Sequence[Change]) -> None:
-        for told in self._told(changes, self.running.document):
-            self._journal.note(AGENT, f"put right: {told.what}")
+        for each in told(changes, self.running.document):
+            self._journal.note(AGENT, f"put right: {each.what}")
 
     def _could_not(self, error: ApplianceError) -> None:
         """Say what stands in the way of what is wanted; once, as long as it is the same."""
@@ -385,8 +358,8 @@ class Appliance:
     async def _as_it_runs(self) -> Applied:
         """What runs is wanted again: no revision is made, so that one step back stays one."""
         changes = await converge(self._drivers, self.running.wanted)
-        told = self._told(changes, self.running.document)
-        return Applied(revision=self.running.revision, changes=told)
+        words = told(changes, self.running.document)
+        return Applied(revision=self.running.revision, changes=words)
 
     async def _expire(self, reason: str) -> Applied:
         who = self.window.who if self.window else AGENT
@@ -397,7 +370,8 @@ class Appliance:
         self._close_window()
         self._journal.note(AGENT, f"rolled back the change of {who}: {reason}")
         changes = await converge(self._drivers, self.running.wanted)
-        return Applied(revision=self.running.revision, changes=self._told(changes, record.document))
+        words = told(changes, self.running.document)
+        return Applied(revision=self.running.revision, changes=words)
 
     async def _change(
         self,
@@ -460,7 +434,7 @@ class Appliance:
         self._journal.note(who, f"{done}: {why or '-'}")
         return Applied(
             revision=self.running.revision,
-            changes=self._told(changes, document),
+            changes=told(changes, self.running.document, document),
             confirm=self.confirm_status(),
         )
 
@@ -482,31 +456,8 @@ class Appliance:
     def _made(self, document: Document, revision: int) -> Running:
         return Running(document, wanted(document, self._place, self._shares), revision)
 
-    def _told(self, changes: Sequence[Change], document: Document) -> tuple[PlannedChange, ...]:
-        # most changes name no server, and a thousand names take a millisecond
-        names = cache(lambda: server_names(self.running.document) | server_names(document))
-
-        def name(key: ServerKey) -> str:
-            return names().get(key, f"{key[0]}/{key[1]}")
-
-        return tuple(
-            PlannedChange(
-                what=sentence(change, name), effect=change.effect, connections=change.drops
-            )
-            for change in changes
-        )
-
 
 def _layer7_knobs(document: Document, keys: Collection[ServerKey]) -> dict[ServerKey, ServerKnobs]:
     servers = real_servers(document)
     chosen = ((key, servers[key]) for key in keys)
     return {key: knobs_of(found) for key, found in chosen if isinstance(found, RealServer)}
-
-
-def moves_addresses(changes: Sequence[Change]) -> bool:
-    """Whether a person could cut their own line with these, and had better confirm."""
-    return any(
-        isinstance(change, SetGateway | DropGateway)
-        or (isinstance(change, AddAddress | DropAddress) and not change.floating)
-        for change in changes
-    )
