@@ -394,6 +394,13 @@ class StoreRequest(Wire):
     text: Annotated[str, Field(repr=False)]
 
 
+class StoredScript(Wire):
+    """A script as it is stored; of a secret there is no such thing."""
+
+    name: str
+    text: Annotated[str, Field(repr=False)]
+
+
 class AddressProbe(Wire):
     """Whether somebody on a card's wire has an address already."""
 

@@ -37,6 +37,7 @@ from services.api import (
     Status,
     StoredFile,
     StoredKind,
+    StoredScript,
     StoreRequest,
     System,
     WhoAmI,
@@ -187,6 +188,10 @@ class Client:
         """Store a secret or a script under a name, in place of one that is there."""
         path = f"/stored/{kind.value}/{quote(name, safe='')}"
         return await self._send("PUT", path, StoreRequest(text=text), StoredFile)
+
+    async def script(self, name: str) -> StoredScript:
+        """A stored script with its text; a secret cannot be read back."""
+        return await self._get(f"/stored/script/{quote(name, safe='')}", StoredScript)
 
     async def forget(self, kind: StoredKind, name: str) -> StoredFile:
         """Throw one away; refused while a check of the running document names it."""

@@ -28,9 +28,10 @@ from services.agent.health import HealthBook
 from services.agent.journal import Journal
 from services.agent.loop import keep
 from services.agent.observer import Observer
+from services.agent.parts import Parts
 from services.agent.peer import PeerProtocol
 from services.agent.probing import Probing
-from services.agent.routes import Parts, application
+from services.agent.routes import application
 from services.agent.stored import Stored
 from services.agent.window import WindowFile
 from services.apply import Drivers

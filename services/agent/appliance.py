@@ -13,21 +13,19 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 
 from services import able
 from services import draft as drafting
 from services.agent.drafts import Draft, Drafts
 from services.agent.first_look import FirstLook
 from services.agent.journal import Journal
+from services.agent.review import Running, planned, told
 from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
-from services.api import Applied, ConfirmStatus, PlannedChange, PlanView, StoredKind
-from services.api_errors import problem_views
-from services.apply import Drivers, converge, look, transact
-from services.check import brought, check
-from services.difference import difference, file_difference
+from services.api import Applied, ConfirmStatus, PlanView, StoredKind
+from services.apply import Drivers, Found, Incomplete, converge, look, transact, write_layer4
+from services.check import check
 from services.errors import (
     ApplianceError,
     Clash,
@@ -39,13 +37,12 @@ from services.errors import (
 )
 from services.health.shares import FULL, Shares
 from services.identity import with_ids
-from services.model import Document, RealServer, ServerState, real_servers, server_names
-from services.plan.changes import AddAddress, Change, DropAddress, DropGateway, SetGateway
+from services.model import Document, RealServer, ServerState, real_servers
+from services.plan.changes import Change
 from services.plan.ipvs import IpvsSeen, IpvsWanted
 from services.plan.ipvs_planner import plan_ipvs
 from services.plan.planner import plan
-from services.plan.state import Seen, ServerKey, ServerKnobs, Wanted
-from services.plan.words import sentence
+from services.plan.state import Seen, ServerKey, ServerKnobs
 from services.render import Place
 from services.render.haproxy import knobs_of
 from services.render.ipvs import table_of
@@ -54,15 +51,7 @@ from services.switch import reason, switched
 from services.wanted import wanted
 
 AGENT = "agent"
-
-
-@dataclass(frozen=True)
-class Running:
-    """What runs: the document, the system it asks for, and the revision behind it."""
-
-    document: Document
-    wanted: Wanted
-    revision: int
+_RECONCILE = "reconcile"
 
 
 def pick_id() -> int:
@@ -96,8 +85,12 @@ class Appliance:
         self._pick = pick
         self._lock = asyncio.Lock()
         self._shares: Shares = FULL
+        self._found: Found | None = None
+        """What the last look found, if all was as wanted and nobody has changed anything since."""
         self.notices: dict[str, str] = {}
         """What the administrator must know, by cause."""
+        self.overdue = False
+        """Something is known not to be as wanted: the loop must not rest before it looks."""
         loaded = store.newest()
         for text in loaded.notices:
             journal.note(AGENT, text)
@@ -111,29 +104,11 @@ class Appliance:
     # -- asking -----------------------------------------------------------------------------
 
     async def planned(self, document: Document) -> PlanView:
-        """What applying `document` would do; nothing is touched, not even the lock.
-
-        But for a scheduler that nothing uses yet: only a trial shows whether the kernel has it.
-        """
-        return await self._plan_of(with_ids(document, self.running.document, self._pick))
-
-    async def _plan_of(self, document: Document) -> PlanView:
+        """What applying `document` would do; nothing is touched, not even the lock."""
+        document = with_ids(document, self.running.document, self._pick)
         self._require(document)
-        new = self._made(document, self.running.revision).wanted
-        seen = await look(self._drivers, new, running=self.running.wanted)
-        changes = plan(new, seen)
-        lacking = [
-            *able.lacks(new, seen),
-            *await able.schedulers(self._drivers.ipvs, new, seen),
-        ]
-        return PlanView(
-            lacking=problem_views(lacking),
-            hints=problem_views(brought(document, self.running.document)),
-            changes=self._told(changes, document),
-            confirm_advised=moves_addresses(changes),
-            diff=difference(self.running.document, document),
-            files=file_difference("haproxy.cfg", seen.haproxy.config, new.haproxy.config.data),
-        )
+        new = self._made(document, self.running.revision)
+        return await planned(self._drivers, self.running, new)
 
     def confirm_status(self) -> ConfirmStatus | None:
         """The open window, if there is one."""
@@ -231,6 +206,7 @@ class Appliance:
             if document != self.running.document:
                 # first of all, for what cannot be kept must not be carried out either
                 staged = await self._stage(document, who=who, why=why)
+            self._found = None
             # the person waits for these; whether it took is judged by the verification below
             with suppress(ApplianceError):
                 if knobs := _layer7_knobs(document, keys):
@@ -293,7 +269,7 @@ class Appliance:
         Only what differs from the shares before is worked out and written, and nobody looks first:
         one server that fails costs the same among ten thousand, ten thousand that fail at once are
         out of the way as soon as the kernel can write it, and what differs from what it was thought
-        to have is found by the loop.
+        to have is found by the loop. What the kernel refuses is told, and the loop tries it next.
         """
         if shares == self._shares:
             return
@@ -310,28 +286,43 @@ class Appliance:
             )
             layer4 = replace(before, table={**before.table, **after})
             self.running = replace(running, wanted=replace(running.wanted, ipvs=layer4))
-            if changes:
-                await self._drivers.ipvs.write(changes)
+            try:
+                await write_layer4(self._drivers, changes)
+            except ApplianceError as error:
+                # what is refused already, the loop tries every two seconds and has told
+                if _RECONCILE not in self.notices:
+                    self.overdue = True
+                    self._could_not(error)
 
     async def reconcile(self) -> tuple[Change, ...]:
         """Put right whatever drifted from the running document; journal what was done."""
+        self.overdue = False
         if await self._as_wanted():
-            self.notices.pop("reconcile", None)
+            self.notices.pop(_RECONCILE, None)
             return ()
         async with self._lock:
+            self._found = None
             if self.window is not None and self.window.seconds_left() <= 0:
                 await self._expire("nobody confirmed it in time")
             try:
                 changes = await converge(self._drivers, self.running.wanted)
             except ApplianceError as error:
-                if self.notices.get("reconcile") != str(error):
-                    self._journal.note(AGENT, f"could not put right: {error}")
-                self.notices["reconcile"] = str(error)
+                self._note_put_right(error.done if isinstance(error, Incomplete) else ())
+                self._could_not(error)
                 raise
-            self.notices.pop("reconcile", None)
-            for told in self._told(changes, self.running.document):
-                self._journal.note(AGENT, f"put right: {told.what}")
+            self.notices.pop(_RECONCILE, None)
+            self._note_put_right(changes)
             return changes
+
+    def _note_put_right(self, changes: Sequence[Change]) -> None:
+        for each in told(changes, self.running.document):
+            self._journal.note(AGENT, f"put right: {each.what}")
+
+    def _could_not(self, error: ApplianceError) -> None:
+        """Say what stands in the way of what is wanted; once, as long as it is the same."""
+        if self.notices.get(_RECONCILE) != str(error):
+            self._journal.note(AGENT, f"could not put right: {error}")
+        self.notices[_RECONCILE] = str(error)
 
     async def _as_wanted(self) -> bool:
         """Whether nothing is to be done, as far as can be seen without the lock.
@@ -347,7 +338,10 @@ class Appliance:
         except ApplianceError:
             return False
         self._tell_of_layer4(seen)
-        return not plan(running.wanted, seen) and self.running is running
+        if plan(running.wanted, seen) or self.running is not running:
+            return False
+        self._found = Found(running.wanted, seen, time.monotonic())
+        return True
 
     def _tell_of_layer4(self, seen: Seen) -> None:
         """Say what this machine lacks before somebody has typed a service in for nothing."""
@@ -364,8 +358,8 @@ class Appliance:
     async def _as_it_runs(self) -> Applied:
         """What runs is wanted again: no revision is made, so that one step back stays one."""
         changes = await converge(self._drivers, self.running.wanted)
-        told = self._told(changes, self.running.document)
-        return Applied(revision=self.running.revision, changes=told)
+        words = told(changes, self.running.document)
+        return Applied(revision=self.running.revision, changes=words)
 
     async def _expire(self, reason: str) -> Applied:
         who = self.window.who if self.window else AGENT
@@ -376,7 +370,8 @@ class Appliance:
         self._close_window()
         self._journal.note(AGENT, f"rolled back the change of {who}: {reason}")
         changes = await converge(self._drivers, self.running.wanted)
-        return Applied(revision=self.running.revision, changes=self._told(changes, record.document))
+        words = told(changes, self.running.document)
+        return Applied(revision=self.running.revision, changes=words)
 
     async def _change(
         self,
@@ -417,9 +412,15 @@ class Appliance:
             elif staged is not None:
                 self._now_runs(new, await asyncio.to_thread(staged.keep))
 
+        found, self._found = self._found, None
         try:
-            changes = await transact(
-                self._drivers, old=self.running.wanted, new=new.wanted, ready=ready, commit=commit
+            changes, self._found = await transact(
+                self._drivers,
+                old=self.running.wanted,
+                new=new.wanted,
+                ready=ready,
+                commit=commit,
+                found=found,
             )
         except BaseException:
             if staged is not None:
@@ -433,7 +434,7 @@ class Appliance:
         self._journal.note(who, f"{done}: {why or '-'}")
         return Applied(
             revision=self.running.revision,
-            changes=self._told(changes, document),
+            changes=told(changes, self.running.document, document),
             confirm=self.confirm_status(),
         )
 
@@ -455,31 +456,8 @@ class Appliance:
     def _made(self, document: Document, revision: int) -> Running:
         return Running(document, wanted(document, self._place, self._shares), revision)
 
-    def _told(self, changes: Sequence[Change], document: Document) -> tuple[PlannedChange, ...]:
-        # most changes name no server, and a thousand names take a millisecond
-        names = cache(lambda: server_names(self.running.document) | server_names(document))
-
-        def name(key: ServerKey) -> str:
-            return names().get(key, f"{key[0]}/{key[1]}")
-
-        return tuple(
-            PlannedChange(
-                what=sentence(change, name), effect=change.effect, connections=change.drops
-            )
-            for change in changes
-        )
-
 
 def _layer7_knobs(document: Document, keys: Collection[ServerKey]) -> dict[ServerKey, ServerKnobs]:
     servers = real_servers(document)
     chosen = ((key, servers[key]) for key in keys)
     return {key: knobs_of(found) for key, found in chosen if isinstance(found, RealServer)}
-
-
-def moves_addresses(changes: Sequence[Change]) -> bool:
-    """Whether a person could cut their own line with these, and had better confirm."""
-    return any(
-        isinstance(change, SetGateway | DropGateway)
-        or (isinstance(change, AddAddress | DropAddress) and not change.floating)
-        for change in changes
-    )

@@ -17,7 +17,7 @@ SHARE = 0.05
 """Looking takes at most this share of the time: a unit of 10,000 servers looks less often
 instead of taking a core."""
 STEP_S = 0.2
-"""A change that nobody confirmed is taken back at most this late."""
+"""A change that nobody confirmed is taken back at most this late, a refused one tried again."""
 LONGEST_S = 10.0
 """Drift is found within this, however large the unit."""
 
@@ -38,9 +38,12 @@ async def keep(appliance: Appliance) -> None:
 
 
 async def _rest(appliance: Appliance, pause: float) -> None:
-    """Sleep, but not past the end of a window, which may also be opened meanwhile."""
+    """Sleep, but not past the end of a window, which may also be opened meanwhile, nor while it is
+    known that there is something to do.
+    """
     wake = time.monotonic() + pause
     while (left := wake - time.monotonic()) > 0:
         await asyncio.sleep(min(left, STEP_S))
-        if appliance.window is not None and appliance.window.seconds_left() <= 0:
+        ended = appliance.window is not None and appliance.window.seconds_left() <= 0
+        if ended or appliance.overdue:
             return

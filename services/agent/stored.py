@@ -3,8 +3,9 @@
 
 A secret is put in and never read back by anybody who asks: it reaches the process that logs in
 with it, and no journal, revision or answer. A script is kept where `ballast-probe` may read and
-start it and not change it. Each kind has a folder of its own, apart from the keys and passwords
-that the unit made for itself: a check must not be able to send those to a server.
+start it and not change it, and is shown to whoever may store one. Each kind has a folder of its
+own, apart from the keys and passwords that the unit made for itself: a check must not be able to
+send those to a server.
 """
 
 from __future__ import annotations
@@ -93,11 +94,24 @@ class Stored:
         try:
             path.unlink()
         except FileNotFoundError as error:
-            raise NotFound(
-                f"There is no {kind.value} {name}.", do=f"See `ballast {kind.value} list`."
-            ) from error
+            raise _absent(kind, name) from error
         except OSError as error:
             raise unable(error, str(path)) from error
+
+    def script(self, name: str) -> str:
+        """The text of a script; raises `NotFound`, `Refused`, `Unable`."""
+        path = self.scripts / _named(name)
+        try:
+            return path.read_bytes().decode()
+        except FileNotFoundError as error:
+            raise _absent(StoredKind.SCRIPT, name) from error
+        except OSError as error:
+            raise unable(error, str(path)) from error
+        except UnicodeDecodeError as error:
+            raise Refused(
+                f"The script {name} is not in UTF-8.",
+                do="Somebody else put it there: store it anew.",
+            ) from error
 
     def secret_of(self, name: str) -> str:
         """The text of a secret, for the process that needs it; empty: there is none."""
@@ -135,6 +149,10 @@ def missing(document: Document, names: Mapping[StoredKind, Collection[str]]) -> 
         for place, label, name in naming(document.cluster.layer4, kind.field)
         if name not in known
     ]
+
+
+def _absent(kind: StoredKind, name: str) -> NotFound:
+    return NotFound(f"There is no {kind.value} {name}.", do=f"See `ballast {kind.value} list`.")
 
 
 _REMEDIES = {StoredKind.SECRET: "secret set", StoredKind.SCRIPT: "script add"}

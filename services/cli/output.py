@@ -52,10 +52,13 @@ def paragraphs(text: str) -> str:
     return "\n".join(visible(line) for line in text.split("\n"))
 
 
-def data(text: str) -> None:
-    """Write what was asked for to standard output, and find out now if that fails."""
+def data(text: str, *, as_it_is: bool = False) -> None:
+    """Write what was asked for to standard output, and find out now if that fails.
+
+    It ends with a line feed unless it is a file, to be copied `as_it_is`.
+    """
     try:
-        _write(sys.stdout, text if text.endswith("\n") else text + "\n")
+        _write(sys.stdout, text if as_it_is or text.endswith("\n") else text + "\n")
     except BrokenPipeError as error:
         raise SystemExit(PIPE_CLOSED) from error
     except OSError as error:

@@ -14,7 +14,7 @@ import typer
 
 from services.cli.common import Json, listing
 from services.cli.door import door
-from services.cli.output import as_json, data, say
+from services.cli.output import as_json, data, paragraphs, say
 from services.errors import Refused
 
 if TYPE_CHECKING:
@@ -105,6 +105,18 @@ def script_list(context: typer.Context, *, json: Json = False) -> None:
         return
     rows = [(each.name, each.size, users(each)) for each in found]
     listing(rows, ("SCRIPT", "BYTES", "NEEDED BY"), empty="There is no script yet.")
+
+
+@script.command("show")
+def script_show(context: typer.Context, name: ScriptName, *, json: Json = False) -> None:
+    """Print a stored script; into a file or a pipe goes what was stored, byte for byte."""
+    found = door(context).ask(lambda client: client.script(name))
+    if json:
+        data(as_json(found))
+    elif sys.stdout.isatty():
+        data(paragraphs(found.text.removesuffix("\n").expandtabs()))
+    else:
+        data(found.text, as_it_is=True)
 
 
 @script.command("delete")

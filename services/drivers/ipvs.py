@@ -43,8 +43,9 @@ Result = TypeVar("Result")
 
 LOAD = "Load its module: modprobe ip_vs."
 
-_TRIAL = ServiceKey(4, PacketsOf.MARK, mark=2**32 - 1)
-"""A service that no packet meets: the highest mark there is, beyond all that a document has."""
+_TRIAL = ServiceKey(6, PacketsOf.MARK, mark=2**32 - 1)
+_UNFIT = Service("", persistence_s=1, granularity=0)
+"""With it the kernel makes no service of IPv6, see `_lacking`."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Ipvs(Protocol):
         """Make changes in their order; what could not be done is told, the rest is done."""
 
     async def lacking(self, schedulers: Collection[str]) -> frozenset[str]:
-        """Which of these schedulers the kernel does not have and cannot load."""
+        """Which of these schedulers the kernel does not have and cannot load; writes nothing."""
 
     async def flush(self) -> None:
         """Take every service away."""
@@ -265,12 +266,18 @@ def _write(changes: Sequence[IpvsChange]) -> tuple[NotDone, ...]:
 
 
 def _lacking(schedulers: Sequence[str]) -> frozenset[str]:
-    """The kernel is asked, for a list of modules says neither what is built in nor what loads."""
+    """Ask for services that the kernel cannot make: nothing is written, and it says what it lacks.
+
+    It looks for the scheduler, and loads its module, before it judges the prefix length of the
+    clients (ip_vs_add_service() since Linux 2.6.28). Files would say less: /sys/module not what is
+    built in, and /lib/modules is hidden from the agent. A kernel without IPv6 judges nothing of it,
+    so that there a scheduler is found to be lacking only when it is written.
+    """
     family = _family()
-    trials = [PutService(key=_TRIAL, service=Service(name)) for name in schedulers]
-    # each goes before the next comes; the kernel takes a batch in its order
-    steps = [step for trial in trials for step in (trial, DropService(key=_TRIAL))]
-    answers = send([_request(family, step) for step in steps], to=GENERIC)[::2]
+    trials = [
+        PutService(key=_TRIAL, service=_UNFIT._replace(scheduler=name)) for name in schedulers
+    ]
+    answers = send([_request(family, trial) for trial in trials], to=GENERIC)
     return frozenset(
         name
         for name, refusal in zip(schedulers, answers, strict=True)

@@ -98,6 +98,8 @@ class SetRules(Change):
 
     rules: str = ""
     """Empty: take our table away."""
+    replaces: bool = False
+    """There are some already."""
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,17 @@ _SUMS = {
 IpvsChange = PutService | PutDest | DropDest | DropService | SetTimeouts
 
 
+def service_of(change: IpvsChange) -> ServiceKey | None:
+    """The virtual service that a change is about; None: all of them."""
+    match change:
+        case PutService() | DropService():
+            return change.key
+        case PutDest() | DropDest():
+            return change.service
+        case SetTimeouts():
+            return None
+
+
 def sentence(change: IpvsChange) -> str:
     """One line, imperative, naming the object."""
     match change:

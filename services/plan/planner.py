@@ -138,7 +138,7 @@ def _layer4(wanted: Wanted, seen: Seen) -> Iterator[Change]:
     if seen.ipvs is not None:
         yield from ipvs_up(wanted.ipvs, seen.ipvs)
     if seen.rules is not None and seen.rules != wanted.rules:
-        yield SetRules(rules=wanted.rules)
+        yield SetRules(rules=wanted.rules, replaces=bool(seen.rules))
     if seen.ipvs is not None:
         yield from ipvs_down(wanted.ipvs, seen.ipvs)
 

@@ -419,6 +419,17 @@ async def schedulers_it_lacks_are_told_and_nothing_stays_of_the_asking(world: Wo
 
 
 @case
+async def a_service_as_it_is_asked_about_schedulers_with_is_never_made(world: World) -> None:
+    key, unfit = ServiceKey(6, Protocol.MARK, mark=2**32 - 1), Service("rr", persistence_s=1)
+    [(what, _)] = await refusals(world, PutService(key=key, service=unfit))
+    assert what.endswith(": it cannot keep clients by /0.")
+    # before that it is looked for its scheduler
+    unknown = unfit._replace(scheduler="nonesuch")
+    [(what, _)] = await refusals(world, PutService(key=key, service=unknown))
+    assert what.endswith(": the kernel has no scheduler nonesuch.")
+
+
+@case
 async def timeouts_are_set_and_what_is_too_long_is_refused(world: World) -> None:
     assert await world.ipvs.write([SetTimeouts(timeouts=Timeouts(901, 121, 301))]) == ()
     assert (await looked(world)).timeouts == Timeouts(901, 121, 301)

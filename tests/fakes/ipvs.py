@@ -34,6 +34,7 @@ from services.plan.ipvs_changes import (
     PutDest,
     PutService,
     SetTimeouts,
+    service_of,
 )
 
 SCHEDULERS = frozenset(
@@ -56,6 +57,8 @@ class FakeIpvs:
     counters: dict[tuple[ServiceKey, DestKey], Counters] = field(default_factory=dict)
     running: dict[Role, SyncDaemon] = field(default_factory=dict)
     loaded: bool = True
+    refusing: dict[ServiceKey | None, int] = field(default_factory=dict)
+    """Services of which it refuses every change, and with what number; None: the timeouts."""
     written: list[IpvsChange] = field(default_factory=list)
     """Every change that was made."""
 
@@ -159,6 +162,8 @@ class FakeIpvs:
 
     def _made(self, change: IpvsChange) -> int:
         """Make a change; the kernel's number if it would refuse."""
+        if number := self.refusing.get(service_of(change), 0):
+            return number
         match change:
             case PutService():
                 if number := _unfit_service(change):

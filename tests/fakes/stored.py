@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from services.agent.stored import missing
-from services.api import AccessRole, StoredFile, StoredKind
+from services.api import AccessRole, StoredFile, StoredKind, StoredScript
 from services.errors import NotFound, Problem, Refused
 from services.model import Document
 from services.model.layer4 import naming
@@ -42,6 +42,11 @@ class FakeStored:
             )
         del self.texts[kind][name]
 
+    def script(self, name: str) -> str:
+        if name not in self.texts[StoredKind.SCRIPT]:
+            raise NotFound(f"There is no script {name}.", do="Name another.")
+        return self.texts[StoredKind.SCRIPT][name]
+
     def missing(self, document: Document) -> Sequence[Problem]:
         return missing(document, self.texts)
 
@@ -62,6 +67,10 @@ class KeepsFiles:
         self.files.put(kind, name, text)
         self._note(self.user, f"stored the {kind.value} {name}")
         return StoredFile(name=name)
+
+    async def script(self, name: str) -> StoredScript:
+        self._reached()
+        return StoredScript(name=name, text=self.files.script(name))
 
     async def forget(self, kind: StoredKind, name: str) -> StoredFile:
         self._changing("forget")

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from services.api import StoredKind
 from tests.lab import Lab
-from tests.peers.appliance import running
+from tests.peers.appliance import asked, running
+
+SCRIPT = "#!/bin/sh\nexit 0"
 
 ACCOUNTS = {
     "adam": (4001, "ballast-admin"),
@@ -72,6 +75,7 @@ async def main():
         "doctor": client.examine,
         "store": lambda: client.store(StoredKind.SECRET, f"of-{word}", "Kn0bel"),
         "list": lambda: client.stored(StoredKind.SECRET),
+        "read": lambda: client.script("look"),
         "forget": lambda: client.forget(StoredKind.SECRET, f"of-{word}"),
         "power": lambda: client.power(PowerRequest(action="restart", why=word)),
     }
@@ -112,6 +116,7 @@ def lab() -> Iterator[Lab]:
             lab.appliance.run(["mount", "--bind", str(path), f"/etc/{path.name}"], timeout_s=5)
         lab.folder.chmod(0o755)
         lab.start_agent()
+        asked(lab, lambda client: client.store(StoredKind.SCRIPT, "look", SCRIPT))
         yield lab
 
 
@@ -135,20 +140,30 @@ OUTSIDER = ("setpriv", "--reuid=4009", "--regid=4009", "--clear-groups")
     ("user", "answers"),
     [
         # the lab's machine is not the agent's to switch, so an administrator gets this far
-        ("adam", (*["done"] * 12, "Unable")),
-        ("olga", ("done", "done", "done", NO, NO, NO, NO, NO, "done", *[NO] * 4)),
-        ("vera", ("done", "done", *[NO] * 11)),
+        ("adam", (*["done"] * 13, "Unable")),
+        ("olga", ("done", "done", "done", NO, NO, NO, NO, NO, "done", *[NO] * 5)),
+        ("vera", ("done", "done", *[NO] * 12)),
         # may end a countdown that is its own, and go back no further
-        ("sam", ("done", NO, NO, "done", "Refused", "done", NO, "done", *[NO] * 5)),
-        ("nora", (NO,) * 13),
+        ("sam", ("done", NO, NO, "done", "Refused", "done", NO, "done", *[NO] * 6)),
+        ("nora", (NO,) * 14),
     ],
 )
 def test_an_account_may_do_what_its_group_says_and_no_more(
     lab: Lab, user: str, answers: tuple[str, ...]
 ) -> None:
     looking, changing = ("look", "report"), ("switch", "local", "cluster", "own window", "rollback")
-    wishes = (*looking, *changing, "probe", "doctor", "store", "list", "forget", "power")
+    wishes = (*looking, *changing, "probe", "doctor", "store", "list", "read", "forget", "power")
     assert told(lab, user) == dict(zip(wishes, answers, strict=True))
+
+
+def test_a_script_comes_back_as_it_was_stored_and_a_secret_not_at_all(lab: Lab) -> None:
+    assert asked(lab, lambda client: client.script("look")).text == SCRIPT
+    asked(lab, lambda client: client.store(StoredKind.SECRET, "mail", "Kn0bel"))
+    for way in ("/stored/secret/mail", "/stored/script/..%2Fsecrets%2Fchecks%2Fmail"):
+        argv = ["curl", "-s", "--path-as-is", "--unix-socket", str(lab.socket), f"http://b{way}"]
+        said = lab.appliance.run(argv, timeout_s=10).stdout
+        assert "what" in json.loads(said)
+        assert "Kn0bel" not in said
 
 
 def test_an_account_outside_the_sockets_group_does_not_even_reach_it(lab: Lab) -> None:

@@ -62,6 +62,23 @@ def test_a_script_comes_from_a_file_or_standard_input(
     assert "one" not in ballast("script", "list").out
 
 
+def test_a_script_is_shown_as_it_was_stored_and_on_a_terminal_does_nothing_to_it(
+    ballast: Ballast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = "#!/bin/sh\nif true; then\n\techo '\x1b[2J\u202e'; fi"
+    (tmp_path / "look").write_text(hostile)
+    assert ballast("script", "add", "one", str(tmp_path / "look")).status == 0
+    assert ballast("script", "show", "one").out == hostile
+    assert ballast("script", "show", "one", "--json").json == {"name": "one", "text": hostile}
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        shown = ballast("script", "show", "one").out
+    assert shown == "#!/bin/sh\nif true; then\n        echo '\\x1b[2J\\u202e'; fi\n"
+    absent = ballast("script", "show", "two")
+    assert (absent.status, absent.out) == (1, "")
+    assert ballast("secret", "show", "one").status == 2
+
+
 def test_the_lists_tell_who_needs_each(capsys: pytest.CaptureFixture[str]) -> None:
     fake = scenes.layer4()
     check = Layer4Check(kind=CheckType.EXTERNAL, script="one")

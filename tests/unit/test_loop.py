@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The loop's pauses: long on a large unit, but never past the end of a window."""
+"""The loop's pauses: long on a large unit, but never past the end of a window or what is due."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ class Slow:
     def __init__(self) -> None:
         self.looks: list[float] = []
         self.window: Window | None = None
+        self.overdue = False
 
     async def reconcile(self) -> tuple[Any, ...]:
         await asyncio.sleep(LOOK_S)
-        self.window = None
+        self.window, self.overdue = None, False
         self.looks.append(time.monotonic())
         return ()
 
@@ -42,6 +43,18 @@ async def test_a_window_opened_during_a_pause_ends_in_time() -> None:
         )
         await eventually_async(lambda: _count(appliance, 2))
         assert ends <= appliance.looks[1] <= ends + LOOK_S + STEP_S + 0.5
+    finally:
+        loop.cancel()
+
+
+async def test_what_is_known_to_be_due_ends_a_pause() -> None:
+    appliance = Slow()
+    loop = asyncio.create_task(keep(cast("Appliance", appliance)))
+    try:
+        await eventually_async(lambda: _count(appliance, 1))
+        appliance.overdue = True
+        await eventually_async(lambda: _count(appliance, 2))
+        assert appliance.looks[1] - appliance.looks[0] < 2
     finally:
         loop.cancel()
 

@@ -14,9 +14,10 @@ from typing import cast
 import pytest
 
 from services.agent import observer
-from services.agent.appliance import Appliance, Running
+from services.agent.appliance import Appliance
 from services.agent.health import HealthBook
 from services.agent.observer import Observer
+from services.agent.review import Running
 from services.apply import Drivers
 from services.drivers.ipvs import Statistics
 from services.errors import Unable

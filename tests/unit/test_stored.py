@@ -73,6 +73,20 @@ def test_a_script_may_be_read_and_started_by_everybody_and_changed_by_nobody(
     assert stored.listed(StoredKind.SCRIPT) == (StoredFile(name="look", size=len(SCRIPT)),)
 
 
+def test_a_script_is_read_back_and_nothing_else_is(stored: Stored, tmp_path: Path) -> None:
+    stored.put(StoredKind.SCRIPT, "look", SCRIPT)
+    stored.put(StoredKind.SECRET, "mail", "Kn0bel")
+    assert stored.script("look") == SCRIPT
+    with pytest.raises(NotFound, match="There is no script mail"):
+        stored.script("mail")
+    for name in ("../secrets/checks/mail", ".hidden", "", "look/../../secrets/checks/mail"):
+        with pytest.raises(Refused, match="is no name of a stored file"):
+            stored.script(name)
+    (tmp_path / "scripts" / "binary").write_bytes(b"#!/bin/sh\xff")
+    with pytest.raises(Refused, match="is not in UTF-8"):
+        stored.script("binary")
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "text", "told"),
     [
