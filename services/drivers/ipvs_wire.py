@@ -15,7 +15,7 @@ import socket
 import struct
 from collections.abc import Mapping
 from enum import IntEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Network, ip_address
 from typing import NamedTuple
 
@@ -200,6 +200,7 @@ def _settings(key: ServiceKey, service: Service) -> bytes:
     return packed
 
 
+@cache
 def _mask(prefix: int) -> int:
     return int(IPv4Network(f"0.0.0.0/{prefix}").netmask)
 

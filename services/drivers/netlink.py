@@ -50,7 +50,7 @@ TRIES = 5
 
 @dataclass(frozen=True)
 class Request:
-    """One request: its kind, its flags beyond REQUEST and ACK, and its packed body."""
+    """One request: its kind, its flags beyond REQUEST, and its packed body."""
 
     kind: int
     body: bytes
@@ -122,14 +122,23 @@ def send(requests: Sequence[Request], *, to: int = ROUTE) -> list[Refusal | None
     """Make all requests, many in one send; a refusal of one stops none of the others.
 
     Returns what the kernel answered to each. Raises `OSError` if it does not answer.
+
+    It takes the requests of a send in their order, and tells of a refusal unasked: only the last
+    one is to be acknowledged, for then all are done.
     """
     answers: list[Refusal | None] = []
     with _channel(to) as channel:
         for first in range(0, len(requests), AT_ONCE):
             batch = requests[first : first + AT_ONCE]
+            last = len(batch) - 1
             channel.send(
                 b"".join(
-                    _packed(request.kind, REQUEST | ACK | request.flags, number, request.body)
+                    _packed(
+                        request.kind,
+                        REQUEST | (ACK if number == last else 0) | request.flags,
+                        number,
+                        request.body,
+                    )
                     for number, request in enumerate(batch)
                 )
             )
@@ -177,13 +186,12 @@ def _collect(channel: socket.socket) -> tuple[list[bytes], bool]:
 
 def _answers(channel: socket.socket, count: int) -> list[Refusal | None]:
     answers: list[Refusal | None] = [None] * count
-    missing = count
-    while missing:
+    number = -1
+    while number != count - 1:
         for kind, flags, number, body in _messages(channel.recv(1 << 16)):
             if kind != _ERROR or number >= count:
                 raise OSError(errno.EPROTO, "the kernel answered something else")
             answers[number] = _refusal(flags, body)
-            missing -= 1
     return answers
 
 
