@@ -18,7 +18,8 @@ from services.drivers.probe_jobs import UNIT, Probes, SocketProbes, probe_unit
 from services.drivers.units import ChildUnits
 from services.errors import Unreachable
 from services.health.jobs import Job, Look, fingerprint_of, running_of
-from services.health.targets import Kind, Manner, Target
+from services.health.targets import Manner, Target
+from services.model.checks import CheckProtocol
 from services.render import Place
 from tests.fakes.probes import FakeProbes, ProbeProcess
 from tests.poll import eventually_async
@@ -39,7 +40,7 @@ class World:
     """A port that takes everything and says nothing."""
 
     def job(self, port: int, *, secret: str = "", expect: str = "") -> Job:
-        manner = Manner(Kind.UDP, 1, 1, fall=2, rise=2, expect=expect)
+        manner = Manner(CheckProtocol.UDP, 1, 1, fall=2, rise=2, expect=expect)
         return Job(Target(manner, HOST, port), secret)
 
 
