@@ -7,20 +7,21 @@ import pytest
 
 from services.drivers.nft import KernelNft
 from services.errors import Refused
+from tests.cases import Case
 from tests.fakes.ipvs import FakeIpvs
 from tests.peers.dataplane import alone
-from tests.peers.health_stories import STORIES, WEB, Story
-from tests.peers.looked_after import looked_after
+from tests.peers.health_stories import WEB, story
+from tests.peers.looked_after import World, looked_after
 
 pytestmark = [pytest.mark.peers, pytest.mark.needs("root", "netns", "haproxy")]
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_in_memory(story: Story) -> None:
+@story.each
+def test_in_memory(case: Case[World]) -> None:
     @alone
     async def whole() -> None:
         async with looked_after(FakeIpvs(), KernelNft()) as world:
-            await story(world)
+            await case(world)
 
     whole()
 
