@@ -266,6 +266,18 @@ async def test_a_new_service_and_its_servers_stand_on_the_overview_before_they_r
         await on.see("apply the pending changes first")
 
 
+async def test_a_pending_server_that_listens_at_its_services_ports_is_shown_without_one() -> None:
+    async with stage(scenes.layer4()) as on:
+        await on.press("n", "r")
+        await on.see("New real server in shop")
+        await on.type("shop3")
+        await on.press("down")
+        await on.type("192.168.1.153")
+        await on.press("f9")
+        await on.see("`-- shop3")
+        assert "192.168.1.153 " in on.line("shop3")
+
+
 async def test_opening_again_what_is_pending_shows_what_was_typed_and_keeps_its_beginning() -> None:
     fake = scenes.small()
     async with stage(fake) as on:
