@@ -247,9 +247,8 @@ class TextField(EditField[LineEdit]):
 
     def pasted(self, text: str) -> None:
         # a column of addresses is a list of them; elsewhere the comma is refused and seen
-        lines = text.splitlines()
-        several = len(lines) > 1
-        self.insert(",".join(filter(None, map(str.strip, lines))) if several else text)
+        first, *rest = text.splitlines() or [""]
+        self.insert(",".join(filter(None, map(str.strip, (first, *rest)))) if rest else first)
 
     def too_long(self, text: str) -> str:
         return f"This is longer than {self.LIMIT:,} signs" if len(text) > self.LIMIT else ""
@@ -262,10 +261,11 @@ class TextField(EditField[LineEdit]):
         return cells(text)
 
     def body(self, width: int) -> list[Segment]:
+        if not self.has_focus:
+            text = fit(self.drawn(self._edit.text), width)
+            return [Segment(text, theme.FIELD_BAD if self.errors else theme.FIELD)]
         first, last = self._edit.window(width)
         text = self.drawn(self._edit.text[first:last]).ljust(width)
-        if not self.has_focus:
-            return [Segment(text, theme.FIELD_BAD if self.errors else theme.FIELD)]
         at = self._edit.at - first
         pieces = (
             Segment(text[:at], theme.FIELD_FOCUS),

@@ -34,6 +34,16 @@ async def test_a_service_form_shows_every_field_of_the_model_under_its_title() -
             await on.press("down")
 
 
+async def test_a_value_longer_than_its_field_shows_its_beginning_and_that_it_goes_on() -> None:
+    async with stage(scenes.small()) as on:
+        await on.press("e", "down")
+        await on.type("".join(f",192.168.1.{number}" for number in range(101, 105)))
+        assert "192.168.1.104 " in on.line("IP address")
+        await on.press("down")
+        assert " 192.168.1.100,192" in on.line("IP address")
+        assert ",192.168~ " in on.line("IP address")
+
+
 def test_a_field_added_to_the_model_appears_by_itself() -> None:
     class Longer(VirtualService):
         surge: int = Field(default=5, ge=1, le=9, title="Surge limit")
