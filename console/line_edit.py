@@ -38,6 +38,10 @@ class LineEdit:
         kept = kept[: kept.rfind(" ") + 1]
         return LineEdit(kept + self.text[self.at :], len(kept))
 
+    def clear(self) -> LineEdit:
+        """Without everything."""
+        return LineEdit()
+
     def clear_after(self) -> LineEdit:
         """Without everything from the cursor on."""
         return replace(self, text=self.text[: self.at])

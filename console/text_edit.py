@@ -57,7 +57,7 @@ class TextEdit:
             return self.with_line(self.line.delete())
         return replace(self, row=self.row + 1, at=0).backspace()
 
-    def sideways(self, steps: int) -> TextEdit:
+    def move(self, steps: int) -> TextEdit:
         """One sign further, -1 or 1, into the next line where one ends."""
         at = self.at + steps
         if 0 <= at <= len(self.lines[self.row]):
@@ -66,6 +66,26 @@ class TextEdit:
             return self
         row = self.row + steps
         return replace(self, row=row, at=0 if steps > 0 else len(self.lines[row]))
+
+    def home(self) -> TextEdit:
+        """The cursor before its line."""
+        return self.with_line(self.line.home())
+
+    def end(self) -> TextEdit:
+        """The cursor behind its line."""
+        return self.with_line(self.line.end())
+
+    def delete_word(self) -> TextEdit:
+        """Without the word before the cursor, in its line."""
+        return self.with_line(self.line.delete_word())
+
+    def clear(self) -> TextEdit:
+        """The cursor's line emptied."""
+        return self.with_line(self.line.clear())
+
+    def clear_after(self) -> TextEdit:
+        """Without everything from the cursor to the end of its line."""
+        return self.with_line(self.line.clear_after())
 
     def down(self, steps: int) -> TextEdit:
         """So many lines further down, or up, or to the last one there is."""

@@ -74,6 +74,13 @@ def link(card: InterfaceStatus) -> str:
     return f"link up {card.speed_mbit}" if card.speed_mbit else "link up"
 
 
+def place(address: str, ports: str | int) -> str:
+    """Address and ports as one types them; without any, or 0, the address alone."""
+    if not ports:
+        return address
+    return f"[{address}]:{ports}" if ":" in address else f"{address}:{ports}"
+
+
 def totals(status: Status) -> str:
     """How many services are in which state, e.g. `4 VIPs: 1 up 1 warn 1 down 1 off | 8 RIPs`."""
     tally: dict[str, int] = {}

@@ -191,8 +191,8 @@ def _spawned(program: str, argv: Sequence[str], output: int) -> int:
         ),
         setsid=True,
         setsigmask=(),
-        # Python ignores these, and what is ignored stays so in a child
-        setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+        # what is ignored stays so in a child: by Python some are, by a shell's `&` others
+        setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
     )
 
 

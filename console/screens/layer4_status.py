@@ -16,7 +16,7 @@ from console.picture import Picture
 from console.screens.report import Report
 from console.widgets.lines import Lines
 from console.widgets.row_list import RowList
-from console.wording import rate, short
+from console.wording import place, rate, short
 from services.api_reports import Flow, Layer4Server, Layer4Service
 
 COLUMN = 6
@@ -124,12 +124,12 @@ class Layer4StatusScreen(Report):
         service, server = row.service, row.server
         if server is None:
             label, style = service.label, theme.STRONG
-            where = f"{service.addresses[0]}:{service.ports}" if service.addresses else ""
+            where = place(service.addresses[0], service.ports) if service.addresses else ""
             flow = service.flow
         else:
             label = f" {'`' if row.last else '|'}-- {server.label}"
             style = theme.PLAIN if server.there else theme.GREY
-            where = f"{server.address}:{server.port}" if server.port else server.address
+            where = place(server.address, server.port)
             flow = server.flow
         figures = "".join(fit(shown(flow), COLUMN, right=True) for _, shown in columns)
         text = f" {fit(label, name)} {fit(where, address)}{figures}"

@@ -18,14 +18,18 @@ from services.api import NodeStatus
 FOOTER_PAIRS = 8
 """More do not fit on 80 columns."""
 
+SHORTEST_HOST = 8
+"""Signs of a hostname that are always shown."""
+
 
 def title(picture: Picture, crumbs: str, width: int, *, named: bool = True) -> list[Segment]:
-    """Hostname, where one is, and (`named`) who one is."""
+    """Hostname, shortened rather than where one is, and (`named`) who one is."""
     host = picture.status.node.hostname if picture.status else "ballast"
     who = picture.who.user if picture.who and named else ""
-    left = f" {host}  {crumbs}"
     room = max(0, width - len(who) - 2)
-    return [Segment(fit(left, room) + " " + fit(who, width - room - 1), theme.TITLE)]
+    host = fit(host, min(len(host), max(SHORTEST_HOST, room - len(crumbs) - 4)))
+    left = fit(f" {host}  {crumbs}", room)
+    return [Segment(f"{left} {fit(who, width - room - 1)}", theme.TITLE)]
 
 
 def status(picture: Picture, width: int) -> list[Segment]:

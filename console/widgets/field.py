@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -106,7 +106,116 @@ class Field(Widget, can_focus=True):
         return [indent + line for text in self._errors for line in wrap(text, room)]
 
 
-class TextField(Field):
+class Edit(Protocol):
+    """A text being edited, as a value: every key gives a new one."""
+
+    @property
+    def text(self) -> str: ...
+    def insert(self, more: str) -> Self: ...
+    def move(self, steps: int) -> Self: ...
+    def home(self) -> Self: ...
+    def end(self) -> Self: ...
+    def backspace(self) -> Self: ...
+    def delete(self) -> Self: ...
+    def delete_word(self) -> Self: ...
+    def clear(self) -> Self: ...
+    def clear_after(self) -> Self: ...
+
+
+_Edit = TypeVar("_Edit", bound=Edit)
+
+
+class EditField(Field, Generic[_Edit]):
+    """Base of the fields that are typed in; they differ in what Enter does and in how much fits."""
+
+    def __init__(
+        self,
+        title: str,
+        edit: _Edit,
+        *,
+        name: str,
+        hint: str = "",
+        label_width: int = LABEL_WIDTH,
+    ) -> None:
+        super().__init__(title, name=name, hint=hint, label_width=label_width)
+        self._edit = edit
+
+    @property
+    def value(self) -> str:
+        return self._edit.text
+
+    def entered(self) -> None:
+        """Enter was pressed."""
+
+    def pasted(self, text: str) -> None:
+        """This was pasted."""
+        self.insert(text)
+
+    def too_long(self, text: str) -> str:
+        """How it is refused when it is more than the field takes, else nothing."""
+        return ""
+
+    def insert(self, more: str) -> None:
+        """Put it at the cursor, whole or not at all: half of it would be another value."""
+        edit = self._edit.insert(more)
+        if why := self.too_long(edit.text):
+            self.refuse([f"{why}, so nothing was put in here."])
+        else:
+            self.become(edit)
+
+    def become(self, edit: _Edit) -> None:
+        """Show it as it is now; the form is told if the text is another."""
+        before, self._edit = self._edit, edit
+        if edit.text != before.text:
+            self.changed()
+        elif edit != before:
+            self.refresh()
+
+    def after(self, key: str) -> _Edit | None:
+        """What a key makes of it; None: it is no key of a field."""
+        edit = self._edit
+        match key:
+            case "left":
+                return edit.move(-1)
+            case "right":
+                return edit.move(1)
+            case "home" | "ctrl+a":
+                return edit.home()
+            case "end" | "ctrl+e":
+                return edit.end()
+            case "backspace" | "ctrl+h":
+                return edit.backspace()
+            case "delete":
+                return edit.delete()
+            case "ctrl+u":
+                return edit.clear()
+            case "ctrl+k":
+                return edit.clear_after()
+            case "ctrl+w":
+                return edit.delete_word()
+        return None
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        return character is not None and character.isprintable()
+
+    def on_key(self, event: Key) -> None:
+        if event.key == "enter":
+            self.entered()
+        elif (edit := self.after(event.key)) is not None:
+            self.become(edit)
+        elif event.character and event.is_printable:
+            self.insert(event.character)
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def on_paste(self, event: Paste) -> None:
+        event.stop()
+        self.pasted(event.text)
+
+
+class TextField(EditField[LineEdit]):
     """A line of text."""
 
     LIMIT: ClassVar[int] = 2000
@@ -121,8 +230,7 @@ class TextField(Field):
         hint: str = "",
         label_width: int = LABEL_WIDTH,
     ) -> None:
-        super().__init__(title, name=name, hint=hint, label_width=label_width)
-        self._edit = LineEdit.of(value)
+        super().__init__(title, LineEdit.of(value), name=name, hint=hint, label_width=label_width)
 
     @dataclass
     class Submitted(Message):
@@ -130,29 +238,34 @@ class TextField(Field):
 
         field: TextField
 
-    @property
-    def value(self) -> str:
-        return self._edit.text
-
     def set_text(self, text: str) -> None:
         """Put this text there, as if it had been typed."""
-        self._become(LineEdit.of(text))
+        self.become(LineEdit.of(text))
+
+    def entered(self) -> None:
+        self.post_message(self.Submitted(self))
+
+    def pasted(self, text: str) -> None:
+        # a column of addresses is a list of them; elsewhere the comma is refused and seen
+        first, *rest = text.splitlines() or [""]
+        self.insert(",".join(filter(None, map(str.strip, (first, *rest)))) if rest else first)
+
+    def too_long(self, text: str) -> str:
+        return f"This is longer than {self.LIMIT:,} signs" if len(text) > self.LIMIT else ""
 
     def _body_width(self, room: int) -> int:
         return room if room < HINT_FROM - LABEL_WIDTH - 3 else max(34, room * 2 // 3)
-
-    def check_consume_key(self, key: str, character: str | None) -> bool:
-        return character is not None and character.isprintable()
 
     def drawn(self, text: str) -> str:
         """The text as it is shown, sign for sign."""
         return cells(text)
 
     def body(self, width: int) -> list[Segment]:
+        if not self.has_focus:
+            text = fit(self.drawn(self._edit.text), width)
+            return [Segment(text, theme.FIELD_BAD if self.errors else theme.FIELD)]
         first, last = self._edit.window(width)
         text = self.drawn(self._edit.text[first:last]).ljust(width)
-        if not self.has_focus:
-            return [Segment(text, theme.FIELD_BAD if self.errors else theme.FIELD)]
         at = self._edit.at - first
         pieces = (
             Segment(text[:at], theme.FIELD_FOCUS),
@@ -161,67 +274,6 @@ class TextField(Field):
         )
         return [piece for piece in pieces if piece.text]
 
-    def on_key(self, event: Key) -> None:
-        if event.key == "enter":
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Submitted(self))
-            return
-        edit = self._after(event)
-        if edit is not None:
-            self._become(edit)
-        elif event.character and event.is_printable:
-            self._insert(event.character)
-        else:
-            return
-        event.stop()
-        event.prevent_default()
-
-    def on_paste(self, event: Paste) -> None:
-        event.stop()
-        # a column of addresses is a list of them; elsewhere the comma is refused and seen
-        lines = event.text.splitlines()
-        several = len(lines) > 1
-        self._insert(",".join(filter(None, map(str.strip, lines))) if several else event.text)
-
-    def _insert(self, more: str) -> None:
-        """Put it at the cursor, whole or not at all: half of it would be another value."""
-        if len(self._edit.text) + len(more) > self.LIMIT:
-            self.refuse([f"This is longer than {self.LIMIT:,} signs, so nothing was put in here."])
-        else:
-            self._become(self._edit.insert(more))
-
-    def _after(self, event: Key) -> LineEdit | None:
-        edit = self._edit
-        match event.key:
-            case "left":
-                return edit.move(-1)
-            case "right":
-                return edit.move(1)
-            case "home" | "ctrl+a":
-                return edit.home()
-            case "end" | "ctrl+e":
-                return edit.end()
-            case "backspace" | "ctrl+h":
-                return edit.backspace()
-            case "delete":
-                return edit.delete()
-            case "ctrl+u":
-                return LineEdit()
-            case "ctrl+k":
-                return edit.clear_after()
-            case "ctrl+w":
-                return edit.delete_word()
-        return None
-
-    def _become(self, edit: LineEdit) -> None:
-        if edit.text != self._edit.text:
-            self._edit = edit
-            self.changed()
-        elif edit != self._edit:
-            self._edit = edit
-            self.refresh()
-
 
 class SecretField(TextField):
     """A line of text that nobody reads over a shoulder: dots, as many as it has signs."""
@@ -229,15 +281,12 @@ class SecretField(TextField):
     def drawn(self, text: str) -> str:
         return "•" * len(text)
 
-    def on_paste(self, event: Paste) -> None:
-        # Textual has each class in turn handle an event; the other would add commas
-        event.prevent_default()
-        event.stop()
-        first, *rest = event.text.rstrip("\r\n").splitlines() or [""]
+    def pasted(self, text: str) -> None:
+        first, *rest = text.rstrip("\r\n").splitlines() or [""]
         if rest:
             self.refuse(["These are several lines; a secret has one, so nothing was put in here."])
         else:
-            self._insert(first)
+            self.insert(first)
 
 
 class ToggleField(Field):

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from console import theme
 from console.glyphs import fit
 from console.rows import Draft, Order, Row, View
-from console.wording import duration, rate, short
+from console.wording import duration, place, rate, short
 
 CONNS, RATE, MODE = 8, 8, 10
 WIDE = ((9, "Total"), (6, "Check"), (6, "Since"))
@@ -112,16 +112,12 @@ def _name(row: Row) -> str:
 
 def _address(row: Row, width: int) -> str:
     if row.server is not None:
-        return _joined(row.server.address, str(row.server.port))
+        return place(row.server.address, row.server.port)
     addresses = row.service.addresses
     if not addresses:
         return ""
     more = f" +{len(addresses) - 1}" if len(addresses) > 1 else ""
-    return fit(_joined(addresses[0], row.service.ports), width - len(more)).rstrip() + more
-
-
-def _joined(address: str, ports: str) -> str:
-    return f"[{address}]:{ports}" if ":" in address else f"{address}:{ports}"
+    return fit(place(addresses[0], row.service.ports), width - len(more)).rstrip() + more
 
 
 def _mode(row: Row) -> str:

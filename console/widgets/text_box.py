@@ -5,37 +5,31 @@ from __future__ import annotations
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.events import Key, Paste
 from textual.geometry import Size
 from textual.strip import Strip
 
 from console import theme
 from console.glyphs import fit
 from console.text_edit import TextEdit
-from console.widgets.field import Field
+from console.widgets.field import EditField
 
 ROWS = 11
 """Lines in sight; with what stands around them they fill a screen of 24."""
 
 
-class TextBox(Field):
+class TextBox(EditField[TextEdit]):
     """Its title above, the text below from edge to edge; Enter begins a new line."""
 
     def __init__(self, title: str, *, name: str, limit: int) -> None:
         """`limit`: the largest text in bytes."""
-        super().__init__(title, name=name)
+        super().__init__(title, TextEdit(), name=name)
         self._limit = limit
-        self._edit = TextEdit()
         self._top = 0
-
-    @property
-    def value(self) -> str:
-        return self._edit.text
 
     def step(self, lines: int) -> bool:
         """So many lines down, or up; False: there is no further one."""
         before = self._edit.row
-        self._become(self._edit.down(lines))
+        self.become(self._edit.down(lines))
         return self._edit.row != before
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -74,64 +68,21 @@ class TextBox(Field):
             return theme.FIELD_FOCUS
         return theme.FIELD_BAD if self.errors else theme.FIELD
 
-    def check_consume_key(self, key: str, character: str | None) -> bool:
-        return character is not None and character.isprintable()
+    def entered(self) -> None:
+        self.insert("\n")
 
-    def on_key(self, event: Key) -> None:
-        edit = self._after(event)
-        if edit is not None:
-            self._become(edit)
-        elif event.character and event.is_printable:
-            self._insert(event.character)
-        else:
-            return
-        event.stop()
-        event.prevent_default()
+    def too_long(self, text: str) -> str:
+        too_long = len(text.encode()) > self._limit
+        return f"This is larger than {self._limit >> 10} kB" if too_long else ""
 
-    def on_paste(self, event: Paste) -> None:
-        event.stop()
-        self._insert(event.text)
-
-    def _insert(self, more: str) -> None:
-        edit = self._edit.insert(more)
-        if len(edit.text.encode()) > self._limit:
-            room = f"{self._limit >> 10} kB"
-            self.refuse([f"This is larger than {room}, so nothing was put in here."])
-        else:
-            self._become(edit)
-
-    def _after(self, event: Key) -> TextEdit | None:
-        edit = self._edit
-        match event.key:
-            case "enter":
-                return edit.insert("\n")
-            case "left":
-                return edit.sideways(-1)
-            case "right":
-                return edit.sideways(1)
-            case "home" | "ctrl+a":
-                return edit.with_line(edit.line.home())
-            case "end" | "ctrl+e":
-                return edit.with_line(edit.line.end())
+    def after(self, key: str) -> TextEdit | None:
+        match key:
             case "pageup":
-                return edit.down(1 - ROWS)
+                return self._edit.down(1 - ROWS)
             case "pagedown":
-                return edit.down(ROWS - 1)
-            case "backspace" | "ctrl+h":
-                return edit.backspace()
-            case "delete":
-                return edit.delete()
-            case "ctrl+u":
-                return edit.with_line(edit.line.home().clear_after())
-            case "ctrl+k":
-                return edit.with_line(edit.line.clear_after())
-        return None
+                return self._edit.down(ROWS - 1)
+        return super().after(key)
 
-    def _become(self, edit: TextEdit) -> None:
-        changed = edit.text != self._edit.text
-        self._edit = edit
+    def become(self, edit: TextEdit) -> None:
         self._top = min(max(self._top, edit.row - ROWS + 1), edit.row)
-        if changed:
-            self.changed()
-        else:
-            self.refresh()
+        super().become(edit)

@@ -156,10 +156,15 @@ class HealthBook:
             self.standings = {}
             return
         told = await self._checks.found() if self._watched.by_name else None
-        if told:
-            self._take(told)
-            await self._take_words()
-        await self._conclude()
+        self._take(told or {})
+        # weights first: the words cost more, and no client waits for them
+        self._conclude()
+        await self._share()
+        if told and await self._take_words():
+            self._conclude()
+        if not self._unworded:
+            self._tell(self._told)
+            self._told = self.standings
 
     async def aclose(self) -> None:
         """Hang up on the engines; they go on."""
@@ -216,11 +221,14 @@ class HealthBook:
                 mean = self._means.get(name, Mean())
                 self._means[name] = heard(mean, percent, at=now, every_s=AGENT_INTERVAL_S)
 
-    async def _take_words(self) -> None:
-        """Ask why, when something turned, and now and then for how long the checks take."""
+    async def _take_words(self) -> bool:
+        """Ask why, when something turned, and now and then for how long the checks take.
+
+        False: it was not yet time to.
+        """
         begun = time.monotonic()
         if begun < self._words_due - (REFRESH_S if self._unworded else 0.0):
-            return
+            return False
         self._unworded = False
         for name, told in (await self._checks.results(self._watched.expected)).items():
             if name in self._watched.by_name:
@@ -230,14 +238,19 @@ class HealthBook:
                 self._verdicts[name] = replace(kept, results=remembered(kept.results, result))
         now = time.monotonic()
         self._words_due = now + (now - begun) / SHARE + REFRESH_S
+        return True
 
-    async def _conclude(self) -> None:
-        watched = self._watched
-        now = time.time()
+    def _conclude(self) -> None:
+        """What the verdicts come to for each server."""
+        watched, now = self._watched, time.time()
         self.standings = {
             key: standing(watched.services[key[0]], targets, self._verdicts, now=now)
             for key, targets in watched.targets.items()
         }
+
+    async def _share(self) -> None:
+        """What that leaves of the weights, into the kernel."""
+        watched = self._watched
         self._below = below_quorum(watched.document, self.standings, self._below)
         percents = {
             key: self._means[target.name].percent
@@ -246,9 +259,6 @@ class HealthBook:
         }
         shares = shares_of(watched.document, self.standings, percents, self._below)
         await self._appliance.share(watched.document, shares)
-        if not self._unworded:
-            self._tell(self._told)
-            self._told = self.standings
 
     def _tell(self, before: Mapping[ServerKey, Standing]) -> None:
         """Write into the journal who turned; the first look after a start turns nobody."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from services.health.targets import Kind, Manner, Target
 from services.health.verdict import UNKNOWN, Result, Verdict
+from services.model.checks import TLS
 
 FAILED = "TLS handshake failed"
 """How the words of such a result begin."""
@@ -24,13 +25,11 @@ EVERY_S = 60
 MOST = 100
 """Servers whose cause is looked into at once: more that fail together fail of the same."""
 
-_UNDER_TLS = frozenset({Kind.HTTPS, Kind.POP3S, Kind.IMAPS})
-
 
 def question(target: Target) -> Target | None:
     """The handshake of this target by itself; None: it has none."""
     manner = target.manner
-    if manner.kind not in _UNDER_TLS:
+    if manner.kind not in TLS:
         return None
     alone = Manner(
         *(Kind.TLS, EVERY_S, manner.timeout_s),

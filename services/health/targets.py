@@ -17,7 +17,14 @@ from typing import NamedTuple
 
 from services.model import Document, Layer4Service
 from services.model.base import Address, port_ranges
-from services.model.checks import NEGOTIATED, CheckType, Feedback, Layer4Check, uses
+from services.model.checks import (
+    NEGOTIATED,
+    CheckProtocol,
+    CheckType,
+    Feedback,
+    Layer4Check,
+    uses,
+)
 from services.model.layer4 import Layer4Server, Protocol
 
 FAST_S = 1
@@ -31,7 +38,7 @@ ServerKey = tuple[int, int]
 
 
 class Kind(StrEnum):
-    """How a target is looked at; the values stand in generated files and in the probe's jobs."""
+    """How a target is looked at where no protocol of a document is spoken."""
 
     CONNECT = "connect"
     PING = "ping"
@@ -39,33 +46,18 @@ class Kind(StrEnum):
     AGENT = "agent"
     """A feedback agent's line."""
     AGENT_HTTP = "agent_http"
-    HTTP = "http"
-    HTTPS = "https"
-    HTTP_PROXY = "http_proxy"
-    SMTP = "smtp"
-    POP3 = "pop3"
-    POP3S = "pop3s"
-    IMAP = "imap"
-    IMAPS = "imaps"
-    FTP = "ftp"
-    NNTP = "nntp"
-    LDAP = "ldap"
-    MYSQL = "mysql"
-    POSTGRESQL = "postgresql"
-    REDIS = "redis"
-    SIMPLE_TCP = "simple_tcp"
-    DNS = "dns"
-    RADIUS = "radius"
-    SIP = "sip"
-    UDP = "udp"
     TLS = "tls"
     """A handshake by itself, see `services.health.handshakes`; no document asks for one."""
+
+
+Way = Kind | CheckProtocol
+"""How a target is looked at; the values stand in generated files and in the probe's jobs."""
 
 
 class Manner(NamedTuple):
     """How something is looked at, and how its results are counted."""
 
-    kind: Kind
+    kind: Way
     interval_s: int
     timeout_s: int
     fall: int
@@ -117,8 +109,9 @@ def group(manner: Manner) -> str:
     return f"k{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
-_UNPRIVILEGED = frozenset(
-    {Kind.PING, Kind.SCRIPT, Kind.AGENT_HTTP, Kind.DNS, Kind.RADIUS, Kind.SIP, Kind.UDP, Kind.TLS}
+_UNPRIVILEGED: frozenset[Way] = frozenset(
+    {Kind.PING, Kind.SCRIPT, Kind.AGENT_HTTP, Kind.TLS}
+    | {CheckProtocol.DNS, CheckProtocol.RADIUS, CheckProtocol.SIP, CheckProtocol.UDP}
 )
 
 
@@ -191,17 +184,17 @@ def _targets(service: Layer4Service, server: Layer4Server) -> Iterator[Target]:
 def _connect(service: Layer4Service, server: Layer4Server, port: int) -> Target:
     """Is somebody there: of UDP only a refusal can tell, so silence counts for a yes."""
     udp = service.protocol in {Protocol.UDP, Protocol.ONE_PACKET}
-    kind = Kind.UDP if udp else Kind.CONNECT
+    kind = CheckProtocol.UDP if udp else Kind.CONNECT
     return Target(_manner(service.check, kind), str(server.address), port)
 
 
-def _manner(check: Layer4Check, kind: Kind) -> Manner:
+def _manner(check: Layer4Check, kind: Way) -> Manner:
     return Manner(kind, check.interval_s, check.timeout_s, check.fall, check.rise)
 
 
 def _negotiation(check: Layer4Check) -> Manner:
     used = {field for field in NEGOTIATED if uses(check, field)}
-    return _manner(check, Kind(check.protocol.value))._replace(
+    return _manner(check, check.protocol)._replace(
         request=check.request if "request" in used else "",
         expect=check.expect if "expect" in used else "",
         status=check.expect_status if "expect_status" in used else "",

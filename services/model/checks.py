@@ -140,10 +140,10 @@ class Layer4Check(Model):
     """Seconds over which a recovered server's weight grows to its full size; 0: at once."""
 
 
-_TLS = {CheckProtocol.HTTPS, CheckProtocol.POP3S, CheckProtocol.IMAPS}
+TLS = frozenset({CheckProtocol.HTTPS, CheckProtocol.POP3S, CheckProtocol.IMAPS})
 HTTP = frozenset({CheckProtocol.HTTP, CheckProtocol.HTTPS, CheckProtocol.HTTP_PROXY})
 _ASKING = {*HTTP, CheckProtocol.SIMPLE_TCP, CheckProtocol.UDP, CheckProtocol.DNS}
-_NAMED = {CheckProtocol.SIP, *HTTP, *_TLS}
+_NAMED = {CheckProtocol.SIP, *HTTP, *TLS}
 _LOGIN = {
     CheckProtocol.POP3,
     CheckProtocol.POP3S,
@@ -165,7 +165,7 @@ NEGOTIATED: Mapping[str, frozenset[CheckProtocol]] = {
     "expect": frozenset(_EXPECTING),
     "expect_status": HTTP,
     "host": frozenset(_NAMED),
-    "verify_tls": frozenset(_TLS),
+    "verify_tls": TLS,
     "login": frozenset(_LOGIN),
     "password": frozenset(_PASSWORD),
     "database": frozenset(_DATABASE),

@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from services.health.jobs import Job
-from services.health.targets import Kind, Manner
+from services.health.targets import Kind, Manner, Way
 from services.health.verdict import LONGEST, Result
 from services.model.base import cleaned
+from services.model.checks import CheckProtocol
 from services.probe import (
     dns,
     feedback,
@@ -41,24 +42,24 @@ class Looker:
     """Looks, so many at a time and no more."""
 
     def __init__(self, pinger: Pinger, scripts: Path, *, most: int) -> None:
-        self._protocols: dict[Kind, Protocol] = {
+        self._protocols: dict[Way, Protocol] = {
             Kind.PING: pinger.look,
             Kind.SCRIPT: Scripts(scripts).look,
             Kind.AGENT_HTTP: feedback.look,
-            Kind.DNS: dns.look,
-            Kind.RADIUS: radius.look,
-            Kind.SIP: sip.look,
-            Kind.UDP: udp.look,
+            CheckProtocol.DNS: dns.look,
+            CheckProtocol.RADIUS: radius.look,
+            CheckProtocol.SIP: sip.look,
+            CheckProtocol.UDP: udp.look,
             Kind.TLS: handshake.look,
-            Kind.POP3: mail.look_pop3,
-            Kind.POP3S: mail.look_pop3,
-            Kind.IMAP: mail.look_imap,
-            Kind.IMAPS: mail.look_imap,
-            Kind.FTP: ftp.look,
-            Kind.LDAP: ldap.look,
-            Kind.MYSQL: mysql.look,
-            Kind.POSTGRESQL: postgresql.look,
-            Kind.REDIS: redis.look,
+            CheckProtocol.POP3: mail.look_pop3,
+            CheckProtocol.POP3S: mail.look_pop3,
+            CheckProtocol.IMAP: mail.look_imap,
+            CheckProtocol.IMAPS: mail.look_imap,
+            CheckProtocol.FTP: ftp.look,
+            CheckProtocol.LDAP: ldap.look,
+            CheckProtocol.MYSQL: mysql.look,
+            CheckProtocol.POSTGRESQL: postgresql.look,
+            CheckProtocol.REDIS: redis.look,
         }
         self._places = asyncio.Semaphore(most)
         self._scripts = asyncio.Semaphore(MOST_AT_ONCE)

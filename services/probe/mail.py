@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 from services.health.jobs import Job
-from services.health.targets import Kind
+from services.model.checks import TLS
 from services.probe.conversation import Conversation, connected
 from services.probe.found import Found, unexpected
-
-_UNDER_TLS = frozenset({Kind.POP3S, Kind.IMAPS})
 
 
 async def look_pop3(job: Job) -> Found:
     """Log in and leave."""
     manner = job.target.manner
-    async with connected(job, under_tls=manner.kind in _UNDER_TLS) as server:
+    async with connected(job, under_tls=manner.kind in TLS) as server:
         await _positive(server)
         if manner.login:
             for words in (f"USER {manner.login}", f"PASS {_password(job)}"):
@@ -33,7 +31,7 @@ async def _positive(server: Conversation) -> None:
 async def look_imap(job: Job) -> Found:
     """Log in and leave."""
     manner = job.target.manner
-    async with connected(job, under_tls=manner.kind in _UNDER_TLS) as server:
+    async with connected(job, under_tls=manner.kind in TLS) as server:
         line = await server.line()
         if not line.upper().startswith(("* OK", "* PREAUTH")):
             raise unexpected(line, "* OK")

@@ -10,14 +10,15 @@ was held back once comes the next time.
 from __future__ import annotations
 
 from services.health.jobs import Job
-from services.health.targets import Kind, Manner
+from services.health.targets import Manner
+from services.model.checks import CheckProtocol
 from services.probe.datagrams import answer, connected
 from services.probe.found import Found, unexpected
 
 
 def silence_is_good(manner: Manner) -> bool:
     """Whether a server that says nothing is well."""
-    return manner.kind is Kind.UDP and not manner.expect
+    return manner.kind is CheckProtocol.UDP and not manner.expect
 
 
 async def look(job: Job) -> Found:

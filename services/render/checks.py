@@ -10,11 +10,12 @@ a target is known of it again by whoever comes after a restart.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from services.health.targets import Kind, Manner, Target, all_targets, by_haproxy, group
+from services.health.targets import Kind, Manner, Target, Way, all_targets, by_haproxy, group
 from services.model import Document
+from services.model.checks import TLS, CheckProtocol
 from services.plan.state import ChecksWanted, File
 from services.render.haproxy import DESCRIPTION, FD_LIMIT, forwards
 from services.render.place import Place
@@ -114,19 +115,19 @@ def _server(target: Target) -> _Server:
 
 
 def _tls(manner: Manner) -> Iterable[_Tls]:
-    if manner.kind in {Kind.HTTPS, Kind.POP3S, Kind.IMAPS}:
+    if manner.kind in TLS:
         names = (manner.host,) if manner.host else ()
         verified = manner.verify_tls
         yield _Tls(names, "required" if verified else "none", names if verified else ())
 
 
-_GREETINGS = {
-    Kind.POP3: (r"^\+OK", "QUIT"),
-    Kind.POP3S: (r"^\+OK", "QUIT"),
-    Kind.IMAP: (r"^\* (OK|PREAUTH)", "a LOGOUT"),
-    Kind.IMAPS: (r"^\* (OK|PREAUTH)", "a LOGOUT"),
-    Kind.FTP: (r"^220", "QUIT"),
-    Kind.NNTP: (r"^20[01]", "QUIT"),
+_GREETINGS: Mapping[Way, tuple[str, str]] = {
+    CheckProtocol.POP3: (r"^\+OK", "QUIT"),
+    CheckProtocol.POP3S: (r"^\+OK", "QUIT"),
+    CheckProtocol.IMAP: (r"^\* (OK|PREAUTH)", "a LOGOUT"),
+    CheckProtocol.IMAPS: (r"^\* (OK|PREAUTH)", "a LOGOUT"),
+    CheckProtocol.FTP: (r"^220", "QUIT"),
+    CheckProtocol.NNTP: (r"^20[01]", "QUIT"),
 }
 """How a server of the protocol greets, and how one takes leave: RFC 1939, 3501, 959, 3977."""
 
@@ -134,20 +135,20 @@ _GREETINGS = {
 def _spoken(manner: Manner) -> tuple[tuple[Words, ...], tuple[Words, ...]]:
     """The options and the steps of a negotiation."""
     match manner.kind:
-        case Kind.HTTP | Kind.HTTPS | Kind.HTTP_PROXY:
+        case CheckProtocol.HTTP | CheckProtocol.HTTPS | CheckProtocol.HTTP_PROXY:
             return (("httpchk",),), tuple(_http(manner))
-        case Kind.SMTP:
+        case CheckProtocol.SMTP:
             return (("smtpchk",),), ()
-        case Kind.LDAP:
+        case CheckProtocol.LDAP:
             return (("ldap-check",),), ()
-        case Kind.REDIS:
+        case CheckProtocol.REDIS:
             return (("redis-check",),), ()
-        case Kind.MYSQL:
+        case CheckProtocol.MYSQL:
             user = ("user", manner.login, "post-41") if manner.login else ()
             return (("mysql-check", *user),), ()
-        case Kind.POSTGRESQL:
+        case CheckProtocol.POSTGRESQL:
             return (("pgsql-check", "user", manner.login or "ballast"),), ()
-        case Kind.SIMPLE_TCP if manner.request or manner.expect:
+        case CheckProtocol.SIMPLE_TCP if manner.request or manner.expect:
             return (("tcp-check",),), tuple(_simple(manner))
         case kind if kind in _GREETINGS:
             expected, farewell = _GREETINGS[kind]
@@ -161,7 +162,7 @@ def _spoken(manner: Manner) -> tuple[tuple[Words, ...], tuple[Words, ...]]:
 
 def _http(manner: Manner) -> Iterable[Words]:
     path = manner.request or "/"
-    if manner.kind is Kind.HTTP_PROXY:
+    if manner.kind is CheckProtocol.HTTP_PROXY:
         path = f"http://{manner.host}{path}"
     # a Host header is HTTP/1.1's; without one only 1.0 is a valid request
     named: Words = ("ver", "HTTP/1.0")

@@ -34,6 +34,16 @@ async def test_a_service_form_shows_every_field_of_the_model_under_its_title() -
             await on.press("down")
 
 
+async def test_a_value_longer_than_its_field_shows_its_beginning_and_that_it_goes_on() -> None:
+    async with stage(scenes.small()) as on:
+        await on.press("e", "down")
+        await on.type("".join(f",192.168.1.{number}" for number in range(101, 105)))
+        assert "192.168.1.104 " in on.line("IP address")
+        await on.press("down")
+        assert " 192.168.1.100,192" in on.line("IP address")
+        assert ",192.168~ " in on.line("IP address")
+
+
 def test_a_field_added_to_the_model_appears_by_itself() -> None:
     class Longer(VirtualService):
         surge: int = Field(default=5, ge=1, le=9, title="Surge limit")
@@ -264,6 +274,18 @@ async def test_a_new_service_and_its_servers_stand_on_the_overview_before_they_r
         assert len(fake.running.cluster.layer7) == 4
         await on.press("end", "h")
         await on.see("apply the pending changes first")
+
+
+async def test_a_pending_server_that_listens_at_its_services_ports_is_shown_without_one() -> None:
+    async with stage(scenes.layer4()) as on:
+        await on.press("n", "r")
+        await on.see("New real server in shop")
+        await on.type("shop3")
+        await on.press("down")
+        await on.type("192.168.1.153")
+        await on.press("f9")
+        await on.see("`-- shop3")
+        assert "192.168.1.153 " in on.line("shop3")
 
 
 async def test_opening_again_what_is_pending_shows_what_was_typed_and_keeps_its_beginning() -> None:

@@ -183,6 +183,14 @@ async def test_the_status_screen_shows_network_counts_and_how_to_reach_it() -> N
         assert "web-http" not in on.text()
 
 
+async def test_a_long_hostname_leaves_room_for_where_one_is() -> None:
+    fake = scenes.small()
+    local = fake.running.local.model_copy(update={"hostname": "h" * 63})
+    fake.running = fake.running.model_copy(update={"local": local})
+    async with stage(fake) as on:
+        await on.see("hhh~  System Overview ")
+
+
 @pytest.mark.parametrize(
     ("role", "active", "link", "shown"),
     [

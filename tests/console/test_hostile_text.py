@@ -202,6 +202,7 @@ async def test_a_comment_is_edited_sign_by_sign_and_kept_as_it_was(words: str) -
     ("words", "taken"),
     [
         ("a\nb\r\n", "web-httpa,b"),
+        ("a b\r\n", "web-httpa b"),
         ("x\x1b[31m", "web-httpx\x1b[31m"),
         ("b" * 500, "web-http" + "b" * 500),
     ],

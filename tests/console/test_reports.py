@@ -12,6 +12,7 @@ import pytest
 from console.connection_words import asked
 from services.api import AccessRole
 from services.api_reports import ConnectionQuery, Connections
+from services.model import Document
 from tests.console.stage import Stage, stage
 from tests.fakes import scenes
 from tests.fakes.appliance import ScriptedAppliance
@@ -42,6 +43,18 @@ async def test_layer_4_status_shows_both_side_by_side_where_there_is_room() -> N
     async with stage(scenes.layer4(), size=(132, 43)) as on:
         await on.press("6", "2")
         await on.see("shop2", "Conns", "Con/s")
+
+
+async def test_layer_4_status_shows_addresses_of_ipv6_as_they_are_typed() -> None:
+    fake = scenes.layer4()
+    wanted = fake.running.model_dump(mode="json")
+    names = wanted["cluster"]["layer4"][1]
+    names["addresses"] = ["2001:db8::105"]
+    names["servers"][0] |= {"address": "2001:db8::160", "port": 5353}
+    fake.running = Document.model_validate(wanted)
+    async with stage(fake, size=(132, 43)) as on:
+        await on.press("6", "2")
+        await on.see("[2001:db8::105]:53", "[2001:db8::160]:5353")
 
 
 async def test_where_handshakes_pile_up_the_rows_are_marked_and_the_cause_is_told() -> None:

@@ -27,6 +27,7 @@ from services.model import Document
 from services.plan.state import ChecksSeen, ChecksWanted
 from services.render import Place
 from services.render.checks import checks_wanted
+from tests.cases import Case, Cases
 from tests.fakes.checks import FakeChecks
 from tests.layer4 import document, rip, vip
 from tests.peers.dataplane import alone
@@ -103,24 +104,18 @@ async def _gone(units: ChildUnits) -> bool:
     return not (await units.seen(UNIT)).running
 
 
-Case = Callable[[World], Awaitable[None]]
-CASES: list[Case] = []
+case: Cases[World] = Cases()
 
 
-def case(function: Case) -> Case:
-    CASES.append(function)
-    return function
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-async def test_in_memory(case: Case) -> None:
+@case.each
+async def test_in_memory(case: Case[World]) -> None:
     async with in_memory() as world:
         await case(world)
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_in_earnest(case: Case) -> None:
+@case.each
+def test_in_earnest(case: Case[World]) -> None:
     @alone
     async def whole() -> None:
         async with in_earnest() as world:

@@ -22,6 +22,7 @@ from services.errors import Refused, Unable
 from services.model import Document, ServerState
 from services.plan.state import HaproxyWanted, ServerKey, ServerKnobs
 from services.render import Place, haproxy_wanted
+from tests.cases import Case, Cases
 from tests.fakes.haproxy import FakeHaproxy
 from tests.peers.dataplane import (
     Client,
@@ -127,24 +128,18 @@ async def in_earnest() -> AsyncIterator[World]:
             client.close()
 
 
-Case = Callable[[World], Awaitable[None]]
-CASES: list[Case] = []
+case: Cases[World] = Cases()
 
 
-def case(function: Case) -> Case:
-    CASES.append(function)
-    return function
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-async def test_in_memory(case: Case) -> None:
+@case.each
+async def test_in_memory(case: Case[World]) -> None:
     async with in_memory() as world:
         await case(world)
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_in_earnest(case: Case) -> None:
+@case.each
+def test_in_earnest(case: Case[World]) -> None:
     @alone
     async def whole() -> None:
         async with in_earnest() as world:

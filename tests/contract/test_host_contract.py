@@ -5,24 +5,26 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Awaitable, Callable
 
 import pytest
 
 from services.drivers.host import Host, KernelHost
 from services.errors import Unable
+from tests.cases import Case, Cases
 from tests.fakes.host import FakeHost
 from tests.netns import inside
 
 CLONE_NEWUTS = 0x04000000
-Case = Callable[[Host], Awaitable[None]]
+case: Cases[Host] = Cases()
 
 
+@case
 async def a_name_set_is_the_name(host: Host) -> None:
     await host.set_hostname("lbmaster")
     assert await host.hostname() == "lbmaster"
 
 
+@case
 async def a_name_too_long_is_refused_and_the_old_one_stays(host: Host) -> None:
     await host.set_hostname("lbmaster")
     with pytest.raises(Unable, match="Invalid argument"):
@@ -30,17 +32,14 @@ async def a_name_too_long_is_refused_and_the_old_one_stays(host: Host) -> None:
     assert await host.hostname() == "lbmaster"
 
 
-CASES = [a_name_set_is_the_name, a_name_too_long_is_refused_and_the_old_one_stays]
-
-
-@pytest.mark.parametrize("case", CASES)
-async def test_in_memory(case: Case) -> None:
+@case.each
+async def test_in_memory(case: Case[Host]) -> None:
     await case(FakeHost())
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("case", CASES)
-def test_in_the_kernel(case: Case) -> None:
+@case.each
+def test_in_the_kernel(case: Case[Host]) -> None:
     async def whole() -> None:
         assert ctypes.CDLL(None).unshare(CLONE_NEWUTS) == 0
         await case(KernelHost())

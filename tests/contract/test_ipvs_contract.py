@@ -8,7 +8,7 @@ own; there the hands of a person are ipvsadm, so that what one of the two writes
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import pytest
@@ -45,6 +45,7 @@ from services.plan.ipvs_changes import (
     SetTimeouts,
 )
 from services.plan.ipvs_planner import plan_ipvs
+from tests.cases import Case, Cases
 from tests.fakes.ipvs import FakeIpvs
 
 WEB = ServiceKey(4, Protocol.TCP, "192.0.2.100", 80)
@@ -109,17 +110,11 @@ class World:
     by_hand: Callable[[IpvsChange], object]
 
 
-Case = Callable[[World], Awaitable[None]]
-CASES: list[Case] = []
+case: Cases[World] = Cases()
 
 
-def case(function: Case) -> Case:
-    CASES.append(function)
-    return function
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-async def test_in_memory(case: Case) -> None:
+@case.each
+async def test_in_memory(case: Case[World]) -> None:
     fake = FakeIpvs()
     await case(World(fake, fake.by_hand))
 

@@ -9,7 +9,7 @@ what is heard at the far end of the cable, stands in `tests/peers/test_links.py`
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -19,6 +19,7 @@ from services.drivers.links import KernelLinks, Links
 from services.drivers.probe import Probed
 from services.errors import Unable
 from services.plan.state import AddressKey
+from tests.cases import Case, Cases
 from tests.fakes.links import FakeLinks, card
 from tests.netns import Namespace, cable, inside, ip
 
@@ -70,23 +71,17 @@ def in_the_kernel() -> World:
     )
 
 
-Case = Callable[[World], Awaitable[None]]
-CASES: list[Case] = []
+case: Cases[World] = Cases()
 
 
-def case(function: Case) -> Case:
-    CASES.append(function)
-    return function
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-async def test_in_memory(case: Case) -> None:
+@case.each
+async def test_in_memory(case: Case[World]) -> None:
     await case(in_memory())
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_in_the_kernel(case: Case) -> None:
+@case.each
+def test_in_the_kernel(case: Case[World]) -> None:
     async def whole() -> None:
         world = in_the_kernel()
         await case(world)

@@ -18,8 +18,10 @@ from services.drivers.probe_jobs import UNIT, Probes, SocketProbes, probe_unit
 from services.drivers.units import ChildUnits
 from services.errors import Unreachable
 from services.health.jobs import Job, Look, fingerprint_of, running_of
-from services.health.targets import Kind, Manner, Target
+from services.health.targets import Manner, Target
+from services.model.checks import CheckProtocol
 from services.render import Place
+from tests.cases import Case, Cases
 from tests.fakes.probes import FakeProbes, ProbeProcess
 from tests.poll import eventually_async
 
@@ -39,17 +41,11 @@ class World:
     """A port that takes everything and says nothing."""
 
     def job(self, port: int, *, secret: str = "", expect: str = "") -> Job:
-        manner = Manner(Kind.UDP, 1, 1, fall=2, rise=2, expect=expect)
+        manner = Manner(CheckProtocol.UDP, 1, 1, fall=2, rise=2, expect=expect)
         return Job(Target(manner, HOST, port), secret)
 
 
-Case = Callable[[World], Awaitable[None]]
-CASES: list[Case] = []
-
-
-def case(function: Case) -> Case:
-    CASES.append(function)
-    return function
+case: Cases[World] = Cases()
 
 
 @contextmanager
@@ -65,8 +61,8 @@ def _ports() -> Iterator[tuple[int, int]]:
         yield refused, silent.getsockname()[1]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-async def test_in_memory(case: Case) -> None:
+@case.each
+async def test_in_memory(case: Case[World]) -> None:
     process = ProbeProcess(refused=frozenset({(HOST, 9)}))
 
     async def kill() -> None:
@@ -76,8 +72,8 @@ async def test_in_memory(case: Case) -> None:
     await case(World(fake, lambda: FakeProbes(process), kill, refused=9, silent=10))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-async def test_as_a_process(case: Case, tmp_path: Path) -> None:
+@case.each
+async def test_as_a_process(case: Case[World], tmp_path: Path) -> None:
     place = Place(run=PurePath(tmp_path / "run"))
     units = ChildUnits({UNIT: probe_unit(place, tmp_path / "scripts")})
     made: list[Probes] = []

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 
 from services.drivers.sysctl import KernelSysctls, Sysctls
 from services.errors import Unable
 from services.model import Document
 from services.render.kernel import kernel_settings
+from tests.cases import Case, Cases
 from tests.fakes.sysctl import FakeSysctls
 from tests.netns import inside
 
@@ -18,23 +17,17 @@ FORWARD, PORTS, ABSENT = "net/ipv4/ip_forward", "net/ipv4/ip_local_port_range", 
 OTHERS = "kernel/ostype"
 """There, and not to be written by anybody."""
 
-Case = Callable[[Sysctls], Awaitable[None]]
-CASES: list[Case] = []
+case: Cases[Sysctls] = Cases()
 
 
-def case(function: Case) -> Case:
-    CASES.append(function)
-    return function
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-async def test_in_memory(case: Case) -> None:
+@case.each
+async def test_in_memory(case: Case[Sysctls]) -> None:
     await case(FakeSysctls({FORWARD: "0", PORTS: "32768 60999"}))
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_in_the_kernel(case: Case) -> None:
+@case.each
+def test_in_the_kernel(case: Case[Sysctls]) -> None:
     inside(case, KernelSysctls())
 
 

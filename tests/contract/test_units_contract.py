@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from services.drivers import units as driver
 from services.drivers.systemd import SystemdUnits
 from services.drivers.units import ChildUnits, Units, UnitSpec
 from services.errors import Unable
+from tests.cases import Case, Cases
 from tests.fakes.units import FakeUnits
 from tests.systemd import under_systemd
 
@@ -40,24 +41,18 @@ class World:
     """Ends the unit `good`, whose master is given, as a shortage of memory would."""
 
 
-Case = Callable[[World], Awaitable[None]]
-CASES: list[Case] = []
+case: Cases[World] = Cases()
 
 
-def case(function: Case) -> Case:
-    CASES.append(function)
-    return function
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-async def test_in_memory(case: Case) -> None:
+@case.each
+async def test_in_memory(case: Case[World]) -> None:
     fake = FakeUnits(tuple(SCRIPTS), broken={"broken": LAST_WORDS})
     await case(World(fake, lambda _: fake.die("good")))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@case.each
 async def test_as_child_processes(
-    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: Case[World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driver, "TERM_S", 0.3)
     units = ChildUnits(
@@ -77,7 +72,7 @@ async def test_as_child_processes(
 async def _under_systemd() -> dict[str, str]:
     """Every case's failure, or nothing, by its name."""
     told = {}
-    for each in CASES:
+    for each in case:
         try:
             await each(
                 World(SystemdUnits(), lambda _: _systemctl("kill", "--signal=KILL", "ballast-good"))
@@ -111,8 +106,8 @@ def failures_under_systemd() -> dict[str, str]:
 
 @pytest.mark.peers
 @pytest.mark.needs("systemctl", "journalctl", "unshare")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_under_systemd(case: Case, failures_under_systemd: dict[str, str]) -> None:
+@case.each
+def test_under_systemd(case: Case[World], failures_under_systemd: dict[str, str]) -> None:
     failure = failures_under_systemd.get(case.__name__)
     if failure:
         pytest.fail(failure, pytrace=False)

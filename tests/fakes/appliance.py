@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -29,13 +29,11 @@ from services.api import (
     DraftApply,
     DraftView,
     Edit,
-    Effect,
     FindingView,
     InterfaceStatus,
     JournalEntry,
     KnobRequest,
     NodeStatus,
-    PlannedChange,
     PlanView,
     PowerRequest,
     ProblemView,
@@ -45,12 +43,16 @@ from services.api import (
     ServiceStatus,
     SetupView,
     Status,
+    StoredFile,
+    StoredKind,
     System,
     UnitStatus,
     WhoAmI,
 )
 from services.api_errors import clash_views, problem_views
 from services.api_reports import (
+    CheckResult,
+    CheckResults,
     ConnectionQuery,
     Connections,
     Layer4Report,
@@ -74,15 +76,14 @@ from services.errors import (
     Unreachable,
 )
 from services.identity import with_ids
-from services.model import Document, ServerState, real_servers, server_names
+from services.model import Document, ServerState, server_names
 from services.render.ipvs import ipvs_wanted
 from services.reports.flows import Counted, layer4_report
 from services.reports.status import services_status
 from services.switch import reason, switched
 from tests.fakes.ipvs_conn import FakeConnections
-from tests.fakes.looked_at import TellsOfChecks
-from tests.fakes.stored import FakeStored, KeepsFiles
-from tests.fakes.structure import structure
+from tests.fakes.planned import planned
+from tests.fakes.stored import FakeStored
 
 ServerKey = tuple[int, int]
 
@@ -94,7 +95,7 @@ def _default_clock() -> float:
 
 
 @dataclass
-class ScriptedAppliance(KeepsFiles, TellsOfChecks):
+class ScriptedAppliance:
     """Keeps state like the real one; a test turns the knobs below to say what happens to it."""
 
     running: Document = field(default_factory=Document)
@@ -128,6 +129,8 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
     """Cards with a cable in them."""
     files: FakeStored = field(default_factory=FakeStored)
     """Secrets and scripts."""
+    checked: dict[ServerKey, tuple[CheckResult, ...]] = field(default_factory=dict)
+    """The last results of the checks of layer 4 servers, the newest first."""
     counted: Counted = field(default_factory=dict)
     """What the kernel counts of layer 4."""
     table: FakeConnections = field(default_factory=FakeConnections)
@@ -142,7 +145,6 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
         """Of the change that waits to be confirmed: pending again if nobody does."""
         self._base = 1
         self._journal: list[JournalEntry] = []
-        self.checked = {}
         self._window: tuple[Document, float, str, str] | None = None
         self._random = random.Random(20)
         self._commit(self.running, who="agent", why="first start")
@@ -242,6 +244,19 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
     async def current_connections(self, query: ConnectionQuery) -> Connections:
         self._allowed(AccessRole.OPERATOR, AccessRole.VIEWER)
         return await current_connections(self.running, query, self.table)
+
+    async def check_results(self, service: int, server: int) -> CheckResults:
+        self._reached()
+        key, names = (service, server), server_names(self.running)
+        if key not in names or key not in self.checked:
+            raise NotFound("There is no such layer 4 server.", do="Look at what runs now.")
+        results = self.checked[key]
+        reason = "" if not results or results[0].ok else results[0].words
+        return CheckResults(label=names[key], reason=reason, results=results)
+
+    async def stored(self, kind: StoredKind) -> tuple[StoredFile, ...]:
+        self._reached()
+        return self.files.listed(kind)
 
     async def server_setup(self, service: int, server: int, system: System) -> SetupView:
         self._reached()
@@ -364,8 +379,17 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
         self.powered.append(request)
         return request
 
-    def _problems(self, document: Document) -> list[Problem]:
-        return [*check(document), *self.files.missing(document)]
+    async def store(self, kind: StoredKind, name: str, text: str) -> StoredFile:
+        self._changing("store")
+        self.files.put(kind, name, text)
+        self._note(self.user, f"stored the {kind.value} {name}")
+        return StoredFile(name=name)
+
+    async def forget(self, kind: StoredKind, name: str) -> StoredFile:
+        self._changing("forget")
+        self.files.remove(kind, name, self.running)
+        self._note(self.user, f"deleted the {kind.value} {name}")
+        return StoredFile(name=name)
 
     # -- what a test does to it ---------------------------------------------------------------
 
@@ -400,6 +424,9 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
             refusal, self.refusal = self.refusal, None
             raise refusal
 
+    def _problems(self, document: Document) -> list[Problem]:
+        return [*check(document), *self.files.missing(document)]
+
     def _merged(self) -> drafting.Merged:
         merged = drafting.merge(self.running, self._edits.values())
         problems = self._problems(merged.document) if merged.document else []
@@ -422,62 +449,16 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
         return document
 
     def _plan(self, document: Document) -> PlanView:
-        changes = list(self._changes(document))
         moved = document.local.interfaces != self.running.local.interfaces
         rerouted = document.local.gateway != self.running.local.gateway
         return PlanView(
-            changes=tuple(changes),
+            changes=tuple(planned(self.running, document, self.connections)),
             diff=difference(self.running, document),
             files="",
             confirm_advised=moved or rerouted,
             lacking=self.lacking,
             hints=problem_views(brought(document, self.running)),
         )
-
-    def _changes(self, document: Document) -> Iterable[PlannedChange]:
-        old, new = self.running, document
-        if old.local.hostname != new.local.hostname:
-            yield PlannedChange(
-                what=f"set the hostname to {new.local.hostname}", effect=Effect.NONE
-            )
-        had = {str(a) for card in old.local.interfaces for a in card.addresses}
-        gets = {str(a) for card in new.local.interfaces for a in card.addresses}
-        for address in sorted(gets - had):
-            yield PlannedChange(what=f"bring address {address} up", effect=Effect.NONE)
-        for address in sorted(had - gets):
-            yield PlannedChange(what=f"take address {address} down", effect=Effect.NONE)
-        if structure(old) != structure(new):
-            dropped = self._dropped(old, new)
-            yield PlannedChange(
-                what="reload HAProxy",
-                effect=Effect.DROPS if dropped else Effect.RELOAD,
-                connections=dropped,
-            )
-        else:
-            yield from self._knobs(old, new)
-
-    def _knobs(self, old: Document, new: Document) -> Iterable[PlannedChange]:
-        before = real_servers(old)
-        for key, server in real_servers(new).items():
-            was = before.get(key)
-            if was is None or (was.state, was.weight) == (server.state, server.weight):
-                continue
-            if server.state is ServerState.HALT:
-                drops = self.connections.get(key, 0)
-                yield PlannedChange(
-                    what=f"halt {self._name(key)}",
-                    effect=Effect.DROPS if drops else Effect.NONE,
-                    connections=drops,
-                )
-            else:
-                weight = 0 if server.state is ServerState.DRAIN else server.weight
-                yield PlannedChange(
-                    what=f"set {self._name(key)} to weight {weight}", effect=Effect.NONE
-                )
-
-    def _dropped(self, old: Document, new: Document) -> int:
-        kept = real_servers(new).keys()
-        return sum(self.connections.get(key, 0) for key in real_servers(old) if key not in kept)
 
     def _apply(self, document: Document, why: str, confirm_s: int | None) -> Applied:
         self._expire()
@@ -542,9 +523,6 @@ class ScriptedAppliance(KeepsFiles, TellsOfChecks):
             if info.number == number:
                 return info, document
         raise NotFound(f"There is no revision {number}.", do="Look at the revisions.")
-
-    def _name(self, key: ServerKey) -> str:
-        return server_names(self.running).get(key, f"{key[0]}/{key[1]}")
 
     def _with_ids(self, document: Document) -> Document:
         return with_ids(document, self.running, self._pick)

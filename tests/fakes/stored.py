@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from services.agent.stored import missing
-from services.api import AccessRole, StoredFile, StoredKind, StoredScript
+from services.api import StoredFile, StoredKind
 from services.errors import NotFound, Problem, Refused
 from services.model import Document
 from services.model.layer4 import naming
@@ -42,47 +42,5 @@ class FakeStored:
             )
         del self.texts[kind][name]
 
-    def script(self, name: str) -> str:
-        if name not in self.texts[StoredKind.SCRIPT]:
-            raise NotFound(f"There is no script {name}.", do="Name another.")
-        return self.texts[StoredKind.SCRIPT][name]
-
     def missing(self, document: Document) -> Sequence[Problem]:
         return missing(document, self.texts)
-
-
-class KeepsFiles:
-    """The calls of a scripted appliance that concern them."""
-
-    running: Document
-    user: str
-    files: FakeStored
-
-    async def stored(self, kind: StoredKind) -> tuple[StoredFile, ...]:
-        self._reached()
-        return self.files.listed(kind)
-
-    async def store(self, kind: StoredKind, name: str, text: str) -> StoredFile:
-        self._changing("store")
-        self.files.put(kind, name, text)
-        self._note(self.user, f"stored the {kind.value} {name}")
-        return StoredFile(name=name)
-
-    async def script(self, name: str) -> StoredScript:
-        self._reached()
-        return StoredScript(name=name, text=self.files.script(name))
-
-    async def forget(self, kind: StoredKind, name: str) -> StoredFile:
-        self._changing("forget")
-        self.files.remove(kind, name, self.running)
-        self._note(self.user, f"deleted the {kind.value} {name}")
-        return StoredFile(name=name)
-
-    def _reached(self) -> None:
-        raise NotImplementedError
-
-    def _changing(self, call: str, *also: AccessRole) -> None:
-        raise NotImplementedError
-
-    def _note(self, who: str, what: str) -> None:
-        raise NotImplementedError

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from services.drivers.checks import UNIT
@@ -18,6 +18,7 @@ from services.health.targets import Kind
 from services.health.verdict import Result
 from services.model import ServerState
 from services.switch import switched
+from tests.cases import Cases
 from tests.layer4 import document, rip, vip
 from tests.peers.looked_after import World
 from tests.poll import eventually_async
@@ -71,13 +72,7 @@ async def says(world: World, words: str) -> bool:
     return any(words in entry.what for entry in world.journal.newest(20))
 
 
-Story = Callable[[World], Awaitable[None]]
-STORIES: list[Story] = []
-
-
-def story(function: Story) -> Story:
-    STORIES.append(function)
-    return function
+story: Cases[World] = Cases()
 
 
 @story

@@ -52,8 +52,12 @@ class World:
         await self.appliance.apply(document, who="test", why="")
 
     async def weights(self) -> dict[str, int]:
-        """The kernel's destinations, all services together, and their weights."""
+        """The kernel's destinations and their weights, after one more look."""
         await self.book.look()
+        return await self.table()
+
+    async def table(self) -> dict[str, int]:
+        """The kernel's destinations, all services together, and their weights."""
         seen = await self.drivers.ipvs.seen()
         assert seen is not None
         return {

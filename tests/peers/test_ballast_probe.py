@@ -13,7 +13,8 @@ import pytest
 from services.drivers.probe_jobs import UNIT, SocketProbes, probe_unit
 from services.drivers.units import ChildUnits
 from services.health.jobs import Job, Look
-from services.health.targets import Kind, Manner, Target
+from services.health.targets import Kind, Manner, Target, Way
+from services.model.checks import CheckProtocol
 from services.render import Place
 from tests.netns import Namespace, cable, inside, ip
 
@@ -33,7 +34,7 @@ SELDOM_S = 8
 
 
 def job(
-    kind: Kind,
+    kind: Way,
     address: str,
     port: int = 0,
     *,
@@ -118,10 +119,10 @@ def test_what_is_there_is_well_and_what_is_not_is_told_apart() -> None:
         "hole": job(Kind.PING, HOLE),
         "hole6": job(Kind.PING, HOLE6),
         "nobody": job(Kind.PING, NOBODY, timeout_s=10),
-        "silent": job(Kind.UDP, SERVER, 53),
-        "silent6": job(Kind.UDP, SERVER6, 53),
-        "refused": job(Kind.UDP, SERVER, 54),
-        "refused6": job(Kind.UDP, SERVER6, 54),
+        "silent": job(CheckProtocol.UDP, SERVER, 53),
+        "silent6": job(CheckProtocol.UDP, SERVER6, 53),
+        "refused": job(CheckProtocol.UDP, SERVER, 54),
+        "refused6": job(CheckProtocol.UDP, SERVER6, 54),
         "script": job(Kind.SCRIPT, SERVER, 80, script="caps"),
     }
     assert inside(_story, jobs, timeout_s=50) == {
@@ -141,7 +142,7 @@ def test_what_is_there_is_well_and_what_is_not_is_told_apart() -> None:
 def test_a_router_that_knows_no_way_is_believed() -> None:
     jobs = {
         "ping": job(Kind.PING, ELSEWHERE, interval_s=SELDOM_S),
-        "udp": job(Kind.UDP, ELSEWHERE, 53, interval_s=SELDOM_S),
+        "udp": job(CheckProtocol.UDP, ELSEWHERE, 53, interval_s=SELDOM_S),
     }
     dead = (False, "no route to the server")
     assert inside(_story, jobs, timeout_s=50) == {"ping": dead, "udp": dead}

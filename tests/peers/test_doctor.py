@@ -8,27 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import pytest
-
 from services.api import FindingView, Verdict
+from tests.cases import Case, Cases
 from tests.netns import inside, ip
 from tests.peers.lan import OWN, ROUTER, VIP, VIP6, Lan, mac, rip, set_switches
 from tests.poll import eventually
 
-Case = Callable[[Lan], Awaitable[None]]
-CASES: list[Case] = []
+case: Cases[Lan] = Cases()
 
 
-def case(function: Case) -> Case:
-    CASES.append(function)
-    return function
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_on_a_lan(case: Case) -> None:
+@case.each
+def test_on_a_lan(case: Case[Lan]) -> None:
     async def whole() -> None:
         lan = Lan()
         with lan.left:

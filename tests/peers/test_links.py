@@ -11,7 +11,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from services.drivers.links import KernelLinks
 from services.drivers.netlink import RTM_NEWADDR, Refusal, Request, attribute, send
 from services.errors import Unable
 from services.plan.state import AddressKey
+from tests.cases import Case, Cases
 from tests.netns import Namespace, cable, inside, ip
 
 OWN = AddressKey("eth0", "192.0.2.1/24")
@@ -91,17 +92,11 @@ class Wire:
             ip(f"neigh replace {address} lladdr {mac} nud stale dev far0")
 
 
-Case = Callable[[Wire], Awaitable[None]]
-CASES: list[Case] = []
+case: Cases[Wire] = Cases()
 
 
-def case(function: Case) -> Case:
-    CASES.append(function)
-    return function
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_on_a_wire(case: Case) -> None:
+@case.each
+def test_on_a_wire(case: Case[Wire]) -> None:
     async def whole() -> None:
         wire = Wire()
         await case(wire)

@@ -6,14 +6,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-
-import pytest
 
 from services.drivers import frames, probe
 from services.drivers.links import KernelLinks
 from services.drivers.probe import Probed
+from tests.cases import Case, Cases
 from tests.netns import Namespace, cable, inside, ip
 
 V4, V6 = "192.0.2.77", "2001:db8::77"
@@ -44,17 +42,11 @@ class Wire:
                 await asyncio.sleep(0.01)
 
 
-Case = Callable[[Wire], Awaitable[None]]
-CASES: list[Case] = []
+case: Cases[Wire] = Cases()
 
 
-def case(function: Case) -> Case:
-    CASES.append(function)
-    return function
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_on_a_wire(case: Case) -> None:
+@case.each
+def test_on_a_wire(case: Case[Wire]) -> None:
     async def whole() -> None:
         wire = Wire()
         await wire.ready()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from services.health.jobs import Job
-from services.health.targets import Kind, Manner, Target
+from services.health.targets import Manner, Target, Way
 from services.health.verdict import Result
 from services.probe.looker import Looker
 from services.probe.ping import Pinger
@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def job(kind: Kind, port: int, *, secret: str = "", timeout_s: int = 2, **manner: Any) -> Job:
+def job(kind: Way, port: int, *, secret: str = "", timeout_s: int = 2, **manner: Any) -> Job:
     told = Manner(kind, 1, timeout_s, fall=2, rise=2)._replace(**manner)
     return Job(Target(told, HOST, port), secret)
 

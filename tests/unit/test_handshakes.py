@@ -6,13 +6,14 @@ from __future__ import annotations
 import pytest
 
 from services.health.handshakes import FAILED, MOST, explained, question, questions
-from services.health.targets import Kind, Manner, Target
+from services.health.targets import Kind, Manner, Target, Way
 from services.health.verdict import Result, Verdict
+from services.model.checks import CheckProtocol
 
 CAUSE = "TLS certificate expired"
 
 
-def target(kind: Kind = Kind.HTTPS, number: int = 1) -> Target:
+def target(kind: Way = CheckProtocol.HTTPS, number: int = 1) -> Target:
     manner = Manner(kind, 4, 3, 2, 2, request="/health", host="www.example.com", verify_tls=True)
     return Target(manner, f"192.0.2.{number}", 443)
 
@@ -27,7 +28,7 @@ def asked(found: dict[str, Verdict], *targets: Target) -> tuple[Target, ...]:
 
 
 def test_only_a_check_under_tls_has_a_handshake() -> None:
-    assert question(target(Kind.HTTP)) is None
+    assert question(target(CheckProtocol.HTTP)) is None
     about = question(target())
     assert about is not None
     assert (
@@ -41,7 +42,7 @@ def test_only_a_check_under_tls_has_a_handshake() -> None:
         True,
         "",
     )
-    assert question(target(Kind.IMAPS)) is not None
+    assert question(target(CheckProtocol.IMAPS)) is not None
 
 
 def test_checks_that_share_a_handshake_ask_once() -> None:

@@ -25,10 +25,12 @@ from services.health.jobs import (
 from services.health.targets import Kind, Manner, Target
 from services.health.verdict import LONGEST, Result
 from services.model import Document
+from services.model.checks import CheckProtocol
 
 WORDS = st.text(max_size=6)
 MANNERS = st.builds(
-    Manner, st.sampled_from(Kind), *[st.integers(1, 3600)] * 4, WORDS, WORDS, WORDS, WORDS,
+    Manner, st.sampled_from([*Kind, *CheckProtocol]), *[st.integers(1, 3600)] * 4,
+    WORDS, WORDS, WORDS, WORDS,
     st.booleans(), WORDS, WORDS, WORDS, WORDS, WORDS, st.integers(0, 65535),
 )  # fmt: skip
 JOBS = st.builds(

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.health.targets import Kind
+from services.health.targets import Way
+from services.model.checks import CheckProtocol
 from services.probe import dns, radius, sip
 from services.probe.ping import checksum
 from tests.unit.probing import closed_port, datagrams, job, words
@@ -28,19 +29,23 @@ def silent(_: bytes) -> Iterable[bytes]:
     return ()
 
 
-@pytest.mark.parametrize("kind", [Kind.UDP, Kind.DNS, Kind.RADIUS, Kind.SIP])
-async def test_a_refusal_is_a_refusal(kind: Kind) -> None:
+ANSWERING = (CheckProtocol.DNS, CheckProtocol.RADIUS, CheckProtocol.SIP)
+"""Silence is no answer of these."""
+
+
+@pytest.mark.parametrize("kind", [CheckProtocol.UDP, *ANSWERING])
+async def test_a_refusal_is_a_refusal(kind: Way) -> None:
     assert await words(job(kind, closed_port(), secret="shared")) == REFUSED
 
 
-@pytest.mark.parametrize("kind", [Kind.DNS, Kind.RADIUS, Kind.SIP])
-async def test_silence_is_no_answer(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", ANSWERING)
+async def test_silence_is_no_answer(kind: Way) -> None:
     async with datagrams(silent) as port:
         assert await words(job(kind, port, secret="shared", timeout_s=1)) == SILENT
 
 
-@pytest.mark.parametrize("kind", [Kind.DNS, Kind.RADIUS, Kind.SIP])
-async def test_noise_is_no_answer(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", ANSWERING)
+async def test_noise_is_no_answer(kind: Way) -> None:
     async with datagrams(lambda data: (b"", b"\0" * 20, data, b"\xff" * 60_000)) as port:
         assert await words(job(kind, port, secret="shared", timeout_s=1)) == SILENT
 
@@ -50,14 +55,17 @@ async def test_noise_is_no_answer(kind: Kind) -> None:
 
 async def test_udp_takes_silence_for_a_yes_unless_something_is_expected() -> None:
     async with datagrams(silent) as port:
-        assert await words(job(Kind.UDP, port, timeout_s=1)) == "well"
-        assert await words(job(Kind.UDP, port, timeout_s=1, expect="pong")) == SILENT
+        assert await words(job(CheckProtocol.UDP, port, timeout_s=1)) == "well"
+        assert await words(job(CheckProtocol.UDP, port, timeout_s=1, expect="pong")) == SILENT
 
 
 async def test_udp_compares_the_answer() -> None:
     async with datagrams(lambda data: (b"pong\0" + data,)) as port:
-        assert await words(job(Kind.UDP, port, request="ping", expect="pong")) == "well"
-        assert await words(job(Kind.UDP, port, expect="ok")) == r"answer pong\u0000, expected ok"
+        assert await words(job(CheckProtocol.UDP, port, request="ping", expect="pong")) == "well"
+        assert (
+            await words(job(CheckProtocol.UDP, port, expect="ok"))
+            == r"answer pong\u0000, expected ok"
+        )
 
 
 async def test_a_lost_question_is_asked_again() -> None:
@@ -68,7 +76,7 @@ async def test_a_lost_question_is_asked_again() -> None:
         return (b"pong",) if len(heard) > 1 else ()
 
     async with datagrams(late) as port:
-        assert await words(job(Kind.UDP, port, expect="pong", timeout_s=3)) == "well"
+        assert await words(job(CheckProtocol.UDP, port, expect="pong", timeout_s=3)) == "well"
 
 
 # -- DNS ------------------------------------------------------------------------------------------
@@ -109,7 +117,7 @@ async def test_dns(
     rcode: int, addresses: tuple[str, ...], manner: dict[str, Any], told: str
 ) -> None:
     async with datagrams(lambda data: (reply(data, rcode, *addresses),)) as port:
-        assert await words(job(Kind.DNS, port, **manner)) == told
+        assert await words(job(CheckProtocol.DNS, port, **manner)) == told
 
 
 async def test_an_answer_to_another_question_is_passed_over() -> None:
@@ -123,7 +131,7 @@ async def test_an_answer_to_another_question_is_passed_over() -> None:
 
     async with datagrams(late) as port:
         manner: dict[str, Any] = {"request": "www.example.com", "expect": "192.0.2.7"}
-        assert await words(job(Kind.DNS, port, **manner)) == "well"
+        assert await words(job(CheckProtocol.DNS, port, **manner)) == "well"
 
 
 @given(st.binary(max_size=200), st.integers(0, 300))
@@ -198,7 +206,7 @@ def a_radius_server(data: bytes) -> Iterable[bytes]:
 )
 async def test_radius(login: str, secret: str, told: str) -> None:
     async with datagrams(a_radius_server) as port:
-        assert await words(job(Kind.RADIUS, port, secret=secret, login=login)) == told
+        assert await words(job(CheckProtocol.RADIUS, port, secret=secret, login=login)) == told
 
 
 async def test_an_answer_without_the_shared_secret_is_none() -> None:
@@ -209,7 +217,7 @@ async def test_an_answer_without_the_shared_secret_is_none() -> None:
         )
 
     async with datagrams(forged) as port:
-        assert await words(job(Kind.RADIUS, port, secret="shared", timeout_s=1)) == SILENT
+        assert await words(job(CheckProtocol.RADIUS, port, secret="shared", timeout_s=1)) == SILENT
 
 
 # -- SIP ------------------------------------------------------------------------------------------
@@ -235,7 +243,7 @@ def sip_reply(data: bytes, status: str, more: str = "") -> bytes:
 async def test_sip(status: str, login: str, told: str) -> None:
     trying = "100 Trying"
     async with datagrams(lambda data: (sip_reply(data, trying), sip_reply(data, status))) as port:
-        assert await words(job(Kind.SIP, port, login=login)) == told
+        assert await words(job(CheckProtocol.SIP, port, login=login)) == told
 
 
 @pytest.mark.parametrize("qop", ['qop="auth,auth-int", ', ""])
@@ -254,8 +262,8 @@ async def test_sip_answers_a_challenge(qop: str) -> None:
         return (sip_reply(data, "200 OK" if right else "403 Forbidden"),)
 
     async with datagrams(guarded) as port:
-        assert await words(job(Kind.SIP, port, login="anna", secret="secret")) == "well"
-        wrong = await words(job(Kind.SIP, port, login="anna", secret="wrong"))
+        assert await words(job(CheckProtocol.SIP, port, login="anna", secret="secret")) == "well"
+        wrong = await words(job(CheckProtocol.SIP, port, login="anna", secret="wrong"))
         assert wrong == "answer 403 Forbidden, expected 200"
 
 

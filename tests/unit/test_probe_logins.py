@@ -14,13 +14,22 @@ from typing import Any
 
 import pytest
 
-from services.health.targets import Kind
+from services.health.targets import Kind, Way
+from services.model.checks import CheckProtocol
 from services.probe import ber, ldap, mysql, postgresql
 from services.probe.found import Failed
 from tests.unit.probing import Serve, closed_port, job, scripted, stream, words
 
 STREAMS = [
-    *(Kind.POP3, Kind.IMAP, Kind.FTP, Kind.LDAP, Kind.MYSQL, Kind.POSTGRESQL, Kind.REDIS),
+    *(
+        CheckProtocol.POP3,
+        CheckProtocol.IMAP,
+        CheckProtocol.FTP,
+        CheckProtocol.LDAP,
+        CheckProtocol.MYSQL,
+        CheckProtocol.POSTGRESQL,
+        CheckProtocol.REDIS,
+    ),
     Kind.AGENT_HTTP,
 ]
 WHO: dict[str, Any] = {"login": "anna", "secret": 'se"cret'}
@@ -30,12 +39,12 @@ WHO: dict[str, Any] = {"login": "anna", "secret": 'se"cret'}
 
 
 @pytest.mark.parametrize("kind", STREAMS)
-async def test_a_refusal_is_a_refusal(kind: Kind) -> None:
+async def test_a_refusal_is_a_refusal(kind: Way) -> None:
     assert await words(job(kind, closed_port(), **WHO)) == "connection refused"
 
 
 @pytest.mark.parametrize("kind", STREAMS)
-async def test_silence_is_no_answer(kind: Kind) -> None:
+async def test_silence_is_no_answer(kind: Way) -> None:
     async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
@@ -44,7 +53,7 @@ async def test_silence_is_no_answer(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", STREAMS)
-async def test_an_answer_of_nothing(kind: Kind) -> None:
+async def test_an_answer_of_nothing(kind: Way) -> None:
     async def gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(TimeoutError):  # a question that was not read would be answered by a reset
             await asyncio.wait_for(reader.read(1000), 0.2)
@@ -76,7 +85,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("flood", FLOODS)
 @pytest.mark.parametrize("kind", STREAMS)
-async def test_an_answer_of_a_gigabyte_is_cut_off_with_a_clear_word(kind: Kind, flood: str) -> None:
+async def test_an_answer_of_a_gigabyte_is_cut_off_with_a_clear_word(kind: Way, flood: str) -> None:
     async with stream(_flood(FLOODS[flood])) as port:
         told = await words(job(kind, port, timeout_s=1, **WHO))
     known = ("answer ", "the answer is longer than ", "no answer within 1.0 s", "the server wants")
@@ -92,7 +101,7 @@ async def test_an_answer_that_drips_ends_in_time() -> None:
             await asyncio.sleep(0.05)
 
     async with stream(drip) as port:
-        told = await words(job(Kind.POP3, port, timeout_s=1, **WHO))
+        told = await words(job(CheckProtocol.POP3, port, timeout_s=1, **WHO))
     assert told == "no answer within 1.0 s"
 
 
@@ -107,27 +116,27 @@ FTP_READY = b"220-many\r\n221 x\r\n220 words\r\n"
 @pytest.mark.parametrize(
     ("kind", "first", "answers", "told"),
     [
-        (Kind.POP3, b"+OK ready\r\n", POP3, "well"),
-        (Kind.POP3, b"-ERR busy\r\n", POP3, "answer -ERR busy, expected +OK"),
+        (CheckProtocol.POP3, b"+OK ready\r\n", POP3, "well"),
+        (CheckProtocol.POP3, b"-ERR busy\r\n", POP3, "answer -ERR busy, expected +OK"),
         (
-            Kind.POP3,
+            CheckProtocol.POP3,
             b"+OK\r\n",
             POP3 | {b'PASS se"cret': b"-ERR no\x1b[2J\r\n"},
             r"answer -ERR no\u001b[2J, expected +OK",
         ),
-        (Kind.IMAP, b"* OK ready\r\n", IMAP, "well"),
-        (Kind.IMAP, b"* BYE full\r\n", IMAP, "answer * BYE full, expected * OK"),
+        (CheckProtocol.IMAP, b"* OK ready\r\n", IMAP, "well"),
+        (CheckProtocol.IMAP, b"* BYE full\r\n", IMAP, "answer * BYE full, expected * OK"),
         (
-            Kind.IMAP,
+            CheckProtocol.IMAP,
             b"* PREAUTH\r\n",
             {next(iter(IMAP)): b"a1 NO wrong\r\n"},
             "answer NO wrong, expected OK",
         ),
-        (Kind.FTP, FTP_READY, FTP, "well"),
-        (Kind.FTP, b"421 Too many\r\n", FTP, "answer 421 Too many, expected 220"),
-        (Kind.FTP, b"SSH-2.0-x\r\n", FTP, "answer SSH-2.0-x, expected 220"),
+        (CheckProtocol.FTP, FTP_READY, FTP, "well"),
+        (CheckProtocol.FTP, b"421 Too many\r\n", FTP, "answer 421 Too many, expected 220"),
+        (CheckProtocol.FTP, b"SSH-2.0-x\r\n", FTP, "answer SSH-2.0-x, expected 220"),
         (
-            Kind.FTP,
+            CheckProtocol.FTP,
             FTP_READY,
             FTP | {b'PASS se"cret': b"530 no\r\n"},
             "answer 530 no, expected 202",
@@ -135,7 +144,7 @@ FTP_READY = b"220-many\r\n221 x\r\n220 words\r\n"
     ],
 )
 async def test_a_login_by_lines(
-    kind: Kind, first: bytes, answers: Mapping[bytes, bytes], told: str
+    kind: Way, first: bytes, answers: Mapping[bytes, bytes], told: str
 ) -> None:
     async with stream(scripted(first, answers)) as port:
         assert await words(job(kind, port, **WHO)) == told
@@ -157,7 +166,7 @@ async def test_a_login_by_lines(
 )
 async def test_redis(answers: Iterable[bytes], told: str) -> None:
     async with stream(scripted(b"", answers)) as port:
-        assert await words(job(Kind.REDIS, port, secret="secret")) == told
+        assert await words(job(CheckProtocol.REDIS, port, secret="secret")) == told
 
 
 @pytest.mark.parametrize(
@@ -230,7 +239,7 @@ def ldap_server(*answers: bytes) -> Serve:
 )
 async def test_ldap(answers: tuple[bytes, ...], base: str, told: str) -> None:
     async with stream(ldap_server(*answers)) as port:
-        assert await words(job(Kind.LDAP, port, database=base, **WHO)) == told
+        assert await words(job(CheckProtocol.LDAP, port, database=base, **WHO)) == told
 
 
 # -- PostgreSQL -----------------------------------------------------------------------------------
@@ -323,7 +332,7 @@ _MD5 = postgresql.md5("anna", WHO["secret"], b"salt")
 )
 async def test_postgresql(server: Serve, told: str) -> None:
     async with stream(server) as port:
-        assert await words(job(Kind.POSTGRESQL, port, **WHO)) == told
+        assert await words(job(CheckProtocol.POSTGRESQL, port, **WHO)) == told
 
 
 def test_a_server_may_not_choose_how_long_we_hash() -> None:
@@ -410,7 +419,7 @@ NOT_ALLOWED = b"\xff\x6a\x04Host is not allowed to connect"
 )
 async def test_mysql(server: Serve, told: str) -> None:
     async with stream(server) as port:
-        assert await words(job(Kind.MYSQL, port, database="shop", **WHO)) == told
+        assert await words(job(CheckProtocol.MYSQL, port, database="shop", **WHO)) == told
 
 
 def test_native_proof_is_what_the_server_can_verify() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from services.health.targets import Kind
+from services.model.checks import CheckProtocol
 from services.probe import conversation
 from tests.unit.probing import HOST, job, scripted, stream, words
 from tests.unit.test_probe_logins import OK, READY, WHO, asked_for, hello, packet
@@ -58,17 +59,19 @@ def trusted(files: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 async def test_any_certificate_will_do_unless_it_is_to_be_checked(server: ssl.SSLContext) -> None:
     async with stream(POP3, tls=server) as port:
-        assert await words(job(Kind.POP3S, port, **WHO)) == "well"
-        told = await words(job(Kind.POP3S, port, verify_tls=True, host=NAME, **WHO))
+        assert await words(job(CheckProtocol.POP3S, port, **WHO)) == "well"
+        told = await words(job(CheckProtocol.POP3S, port, verify_tls=True, host=NAME, **WHO))
     assert told == "TLS certificate signed by itself"
 
 
 @pytest.mark.usefixtures("trusted")
 async def test_a_certificate_must_be_the_virtual_hosts(server: ssl.SSLContext) -> None:
     async with stream(POP3, tls=server) as port:
-        assert await words(job(Kind.POP3S, port, verify_tls=True, host=NAME, **WHO)) == "well"
+        assert (
+            await words(job(CheckProtocol.POP3S, port, verify_tls=True, host=NAME, **WHO)) == "well"
+        )
         for host, asked in (("other.example.com", "other.example.com"), ("", HOST)):
-            for kind in (Kind.POP3S, Kind.TLS):
+            for kind in (CheckProtocol.POP3S, Kind.TLS):
                 told = await words(job(kind, port, verify_tls=True, host=host, **WHO))
                 assert told == f"TLS name mismatch: the certificate is for {NAME}, not {asked}"
 
@@ -76,7 +79,7 @@ async def test_a_certificate_must_be_the_virtual_hosts(server: ssl.SSLContext) -
 @pytest.mark.parametrize("greeting", [b"+OK\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 async def test_a_server_without_tls_is_told_so(greeting: bytes) -> None:
     async with stream(scripted(greeting, {})) as port:
-        for kind in (Kind.POP3S, Kind.TLS):
+        for kind in (CheckProtocol.POP3S, Kind.TLS):
             told = await words(job(kind, port, **WHO))
             assert told == "TLS fails: the server speaks no TLS there"
 
@@ -139,7 +142,7 @@ async def test_a_server_that_hangs_up_in_the_handshake_has_failed() -> None:
         writer.close()
 
     async with stream(close) as port:
-        for kind in (Kind.POP3S, Kind.TLS):
+        for kind in (CheckProtocol.POP3S, Kind.TLS):
             told = await words(job(kind, port, **WHO))
             assert told == "TLS fails: the server closes the connection"
 
@@ -216,7 +219,7 @@ async def test_postgresql_gets_a_plain_password_under_tls(server: ssl.SSLContext
         await reader.read()
 
     async with stream(serve) as port:
-        assert await words(job(Kind.POSTGRESQL, port, **WHO)) == "well"
+        assert await words(job(CheckProtocol.POSTGRESQL, port, **WHO)) == "well"
 
 
 def _mysql(listening: socket.socket, server: ssl.SSLContext) -> None:
@@ -247,6 +250,6 @@ async def test_mysql_gets_the_password_itself_under_tls(server: ssl.SSLContext) 
     with socket.create_server((HOST, 0)) as listening:
         listening.settimeout(5)
         serving = asyncio.create_task(asyncio.to_thread(_mysql, listening, server))
-        found = await words(job(Kind.MYSQL, listening.getsockname()[1], **WHO))
+        found = await words(job(CheckProtocol.MYSQL, listening.getsockname()[1], **WHO))
         await serving
     assert found == "well"

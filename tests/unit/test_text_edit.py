@@ -24,9 +24,14 @@ BOTH = TextEdit(("one", "two"), 1, 0)
         (TextEdit(("one", "two"), 0, 3).delete(), "onetwo", 0, 3),
         (TextEdit(("one",), 0, 3).delete(), "one", 0, 3),
         (TextEdit().backspace(), "", 0, 0),
-        (BOTH.sideways(-1), "one\ntwo", 0, 3),
-        (TextEdit(("one", "two"), 0, 3).sideways(1), "one\ntwo", 1, 0),
-        (TextEdit(("one",), 0, 3).sideways(1), "one", 0, 3),
+        (BOTH.move(-1), "one\ntwo", 0, 3),
+        (TextEdit(("one", "two"), 0, 3).move(1), "one\ntwo", 1, 0),
+        (TextEdit(("one",), 0, 3).move(1), "one", 0, 3),
+        (TextEdit(("a b", "c d"), 1, 3).delete_word(), "a b\nc ", 1, 2),
+        (TextEdit(("one", "two"), 1, 1).clear(), "one\n", 1, 0),
+        (TextEdit(("one", "two"), 0, 1).clear_after(), "o\ntwo", 0, 1),
+        (TextEdit(("one", "two"), 0, 1).home(), "one\ntwo", 0, 0),
+        (TextEdit(("one", "two"), 0, 1).end(), "one\ntwo", 0, 3),
         (TextEdit(("a", "long"), 1, 4).down(-1), "a\nlong", 0, 1),
         (TextEdit(("a", "long"), 0, 1).down(9), "a\nlong", 1, 1),
     ],
@@ -38,8 +43,13 @@ def test_a_key_does_what_an_editor_does(edit: TextEdit, text: str, row: int, at:
 MOVES: tuple[Callable[[TextEdit], TextEdit], ...] = (
     TextEdit.backspace,
     TextEdit.delete,
-    lambda edit: edit.sideways(1),
-    lambda edit: edit.sideways(-1),
+    TextEdit.delete_word,
+    TextEdit.clear,
+    TextEdit.clear_after,
+    TextEdit.home,
+    TextEdit.end,
+    lambda edit: edit.move(1),
+    lambda edit: edit.move(-1),
     lambda edit: edit.down(1),
     lambda edit: edit.down(-1),
     lambda edit: edit.insert("\n"),
@@ -62,5 +72,5 @@ def test_what_is_inserted_stands_there_whole(before: str, after: str) -> None:
     edit = TextEdit().insert(before + after)
     assert edit.text == before + after
     for _ in range(len(after)):
-        edit = edit.sideways(-1)
+        edit = edit.move(-1)
     assert edit.insert("#").text == f"{before}#{after}"

@@ -3,20 +3,19 @@
 
 from __future__ import annotations
 
-import pytest
-
 from services.drivers.ipvs import KernelIpvs
 from services.drivers.nft import KernelNft
+from tests.cases import Case
 from tests.peers.dataplane import alone
-from tests.peers.health_stories import STORIES, Story
-from tests.peers.looked_after import looked_after
+from tests.peers.health_stories import story
+from tests.peers.looked_after import World, looked_after
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_in_the_kernel(story: Story) -> None:
+@story.each
+def test_in_the_kernel(case: Case[World]) -> None:
     @alone
     async def whole() -> None:
         async with looked_after(KernelIpvs(), KernelNft()) as world:
-            await story(world)
+            await case(world)
 
     whole()

@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-import pytest
-
 from services.drivers.ipvs import KernelIpvs
 from services.plan.ipvs import IpvsSeen, IpvsWanted
 from services.plan.ipvs_planner import plan_ipvs
-from tests.contract.test_ipvs_contract import CASES, EVERYTHING, Case, World
+from tests.cases import Case
+from tests.contract.test_ipvs_contract import EVERYTHING, World, case
 from tests.kernel.guest.hands import argv, by_hand, ipvsadm
 from tests.netns import inside
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_in_the_kernel(case: Case) -> None:
+@case.each
+def test_in_the_kernel(case: Case[World]) -> None:
     async def whole() -> None:
         await case(World(KernelIpvs(), by_hand))
 
