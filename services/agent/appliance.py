@@ -279,7 +279,7 @@ class Appliance:
                 return
             turned = {service for (service, _), _ in shares.items() ^ self._shares.items()}
             self._shares = shares
-            services = (each for each in document.cluster.layer4 if each.id in turned)
+            services = (running.layer4[each] for each in sorted(turned) if each in running.layer4)
             after, before = table_of(services, document.local, shares), running.wanted.ipvs
             changes = plan_ipvs(
                 IpvsWanted(after), IpvsSeen({key: before.table[key] for key in after})
@@ -454,7 +454,7 @@ class Appliance:
         self.window = None
 
     def _made(self, document: Document, revision: int) -> Running:
-        return Running(document, wanted(document, self._place, self._shares), revision)
+        return Running.of(document, wanted(document, self._place, self._shares), revision)
 
 
 def _layer7_knobs(document: Document, keys: Collection[ServerKey]) -> dict[ServerKey, ServerKnobs]:

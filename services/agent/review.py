@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,7 +13,7 @@ from services.api_errors import problem_views
 from services.apply import Drivers, look
 from services.check import brought
 from services.difference import difference, file_difference
-from services.model import Document, server_names
+from services.model import Document, Layer4Service, server_names
 from services.plan.changes import AddAddress, Change, DropAddress, DropGateway, SetGateway
 from services.plan.planner import plan
 from services.plan.state import ServerKey, Wanted
@@ -27,6 +27,14 @@ class Running:
     document: Document
     wanted: Wanted
     revision: int
+    layer4: Mapping[int, Layer4Service]
+    """The document's by their number, so that news of one server asks nothing of the others."""
+
+    @classmethod
+    def of(cls, document: Document, wanted: Wanted, revision: int) -> Running:
+        """A document that is about to run, or does."""
+        by_number = {service.id: service for service in document.cluster.layer4}
+        return cls(document, wanted, revision, by_number)
 
 
 async def planned(drivers: Drivers, old: Running, new: Running) -> PlanView:

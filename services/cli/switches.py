@@ -65,8 +65,8 @@ Sure = Annotated[
 ]
 
 
-def _verb(name: str, words: str) -> Callable[..., None]:
-    """The verb that brings servers into the state of that name; `words` are its help."""
+def _taking_out(name: str, words: str) -> Callable[..., None]:
+    """The verb that takes servers out by the state of that name; `words` are its help."""
 
     def verb(
         context: typer.Context,
@@ -79,23 +79,41 @@ def _verb(name: str, words: str) -> Callable[..., None]:
         why: Why = "",
         json: Json = False,
     ) -> None:
-        from services.model import ServerState
-
         _refuse_unclear(vip, rip, every=every, address=address)
-
-        def choose(document: Document) -> tuple[Chosen, ServerState | None, int | None]:
-            chosen = _with_address(document, address) if address else _of(document, vip or "", rip)
-            return chosen, ServerState(name), None
-
-        _turn(context, choose, name, sure=sure, why=why, json=json)
+        _turn(context, _chosen(name, vip, rip, address), name, sure=sure, why=why, json=json)
 
     verb.__name__, verb.__doc__ = name, words
     return verb
 
 
-drain = _verb("drain", "Give a real server no new connections.\n\nIt finishes those it has.")
-halt = _verb("halt", "Take a real server offline at once; its connections end.")
-online = _verb("online", "Bring a real server back into its VIP.")
+drain = _taking_out("drain", "Give a real server no new connections.\n\nIt finishes those it has.")
+halt = _taking_out("halt", "Take a real server offline at once; its connections end.")
+
+
+def online(
+    context: typer.Context,
+    vip: SomeVip = None,
+    rip: SomeRip = None,
+    *,
+    every: Every = False,
+    address: At = None,
+    why: Why = "",
+    json: Json = False,
+) -> None:
+    """Bring a real server back into its VIP."""
+    _refuse_unclear(vip, rip, every=every, address=address)
+    _turn(context, _chosen("online", vip, rip, address), "online", sure=True, why=why, json=json)
+
+
+def _chosen(name: str, vip: str | None, rip: str | None, address: str | None) -> Choose:
+    """The servers that were named, and the state of that name for them."""
+    from services.model import ServerState
+
+    def choose(document: Document) -> tuple[Chosen, ServerState | None, int | None]:
+        chosen = _with_address(document, address) if address else _of(document, vip or "", rip)
+        return chosen, ServerState(name), None
+
+    return choose
 
 
 def weight(

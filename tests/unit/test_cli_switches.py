@@ -49,6 +49,12 @@ def test_all_servers_of_a_vip(fake: ScriptedAppliance, ballast: Ballast) -> None
     ]  # fmt: skip
 
 
+def test_bringing_back_is_never_asked_about(fake: ScriptedAppliance, ballast: Ballast) -> None:
+    before = states(fake)
+    assert ballast("online", "web-http", "web1", "--yes").status == 2
+    assert states(fake) == before
+
+
 def test_an_address_across_services(fake: ScriptedAppliance, ballast: Ballast) -> None:
     ballast("rip", "add", "smtp", "also", "--address", "192.168.1.110", "--port", "25")
     ran = ballast("halt", "--address", "192.168.1.110", "--yes")

@@ -57,7 +57,7 @@ def running(*servers: int) -> Running:
         ],
     }
     document = Document.model_validate({"cluster": {"layer4": [service]}})
-    return Running(document, wanted(document, Place(run=Path("/run/ballast"))), 1)
+    return Running.of(document, wanted(document, Place(run=Path("/run/ballast"))), 1)
 
 
 @dataclass
