@@ -45,6 +45,7 @@ from services.api import (
     Status,
     StoredFile,
     StoredKind,
+    StoredScript,
     System,
     UnitStatus,
     WhoAmI,
@@ -257,6 +258,10 @@ class ScriptedAppliance:
     async def stored(self, kind: StoredKind) -> tuple[StoredFile, ...]:
         self._reached()
         return self.files.listed(kind)
+
+    async def script(self, name: str) -> StoredScript:
+        self._reached()
+        return StoredScript(name=name, text=self.files.script(name))
 
     async def server_setup(self, service: int, server: int, system: System) -> SetupView:
         self._reached()

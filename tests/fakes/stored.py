@@ -42,5 +42,10 @@ class FakeStored:
             )
         del self.texts[kind][name]
 
+    def script(self, name: str) -> str:
+        if name not in self.texts[StoredKind.SCRIPT]:
+            raise NotFound(f"There is no script {name}.", do="Name another.")
+        return self.texts[StoredKind.SCRIPT][name]
+
     def missing(self, document: Document) -> Sequence[Problem]:
         return missing(document, self.texts)
