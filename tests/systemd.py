@@ -2,8 +2,8 @@
 """A real systemd with a real journal, as the first process of namespaces of its own.
 
 It knows the units the test gives it and nothing of the host's: its unit path is a folder of
-ours, the root file system and /proc/sys are read-only to it, /run and the journal are in
-memory, and its control groups hang below one of ours. So nothing on the host is started,
+ours, the root file system and /proc/sys are read-only to it, but for the settings of its own
+network, /run and the journal are in memory, and its control groups hang below one of ours. So nothing on the host is started,
 written or left behind.
 """
 
@@ -31,6 +31,7 @@ mount -t cgroup2 none /sys/fs/cgroup
 mount --bind /run/console /dev/console
 mount -t tmpfs none /var/log
 mount --bind /proc/sys /proc/sys
+mount --bind /proc/sys/net /proc/sys/net
 mount -o remount,bind,ro /proc/sys
 mount -o remount,bind,ro /
 exec "$0" --system --log-level=info --log-target=console --show-status=0

@@ -196,6 +196,8 @@ def failure(row: _Row, good: str) -> str:
             return said[0].lower() + said[1:]
         case "L4CON":
             return "connection refused"
+        case "SOCKERR":  # without words since HAProxy 3.0, when a server hangs up
+            return "the connection ended without an answer"
         case "L6RSP":
             return f"{handshakes.FAILED}: {said}" if said else handshakes.FAILED
         case "INI" | "UNK" | "":

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import subprocess
 import tempfile
@@ -110,7 +111,8 @@ BAD: list[tuple[str, dict[str, Any], Talk | None, str]] = [
     ("text", {"kind": "negotiate", "expect": "all is well"}, http("200 OK"), "lacks the expected"),
     ("binary", {"kind": "negotiate", "expect_status": "404"}, endless, "answer 200, expected 404"),
     ("flood", {"kind": "negotiate", "expect": "all is well"}, endless, "lacks the expected"),
-    ("nothing", {"kind": "negotiate"}, nothing, "no valid HTTP answer"),
+    # by HAProxy 2.6, and by 3.0
+    ("nothing", {"kind": "negotiate"}, nothing, "no valid HTTP answer|without an answer"),
     ("smtp", {"kind": "negotiate", "protocol": "smtp"}, says(b"554 go\r\n"), ""),
     ("pop3", {"kind": "negotiate", "protocol": "pop3"}, says(b"-ERR\r\n"), ""),
     ("redis", {"kind": "negotiate", "protocol": "redis"}, says(b"-NOAUTH\r\n"), ""),
@@ -198,7 +200,7 @@ def test_a_bad_one_is_not_and_why(check: dict[str, Any], talk: Talk | None, word
             assert not found.ok, found
             assert found.words
             assert found.words.isprintable()
-            assert words in found.words
+            assert re.search(words, found.words), found
 
     whole()
 

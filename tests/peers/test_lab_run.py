@@ -234,9 +234,14 @@ def test_a_killed_launcher_leaves_neither_console_nor_lab() -> None:
         assert console in family
         launcher.kill()
         terminal.until("left with 137")
-        eventually(lambda: not any(each.is_running() for each in family))
+        eventually(lambda: not any(_lives(each) for each in family))
         remove_remains()
         assert not folder.exists()
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether it runs still; who has ended may wait for a parent that does not ask."""
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def console_of(launcher: int) -> tuple[psutil.Process, Path]:

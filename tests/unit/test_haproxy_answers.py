@@ -345,6 +345,12 @@ def test_a_hostile_server_writes_one_bounded_line_and_no_second_row(said: str) -
     assert len(told) <= 80
 
 
+def test_a_server_that_hung_up_is_told_in_words_also_where_haproxy_has_none() -> None:
+    text = stat({"status": "DOWN", "check_status": "SOCKERR", "last_chk": ""})
+    servers, _ = counters_from(text, {})
+    assert servers[7, 1].reason == "the connection ended without an answer"
+
+
 @pytest.mark.parametrize("text", ["", "Unknown command", "# a,b\n1,2\n", 'x"\n"\n'])
 def test_what_is_no_statistics_is_an_error(text: str) -> None:
     with pytest.raises(Unable, match="show stat"):
