@@ -3,8 +3,8 @@
 
 It knows the units the test gives it and nothing of the host's: its unit path is a folder of
 ours, the root file system and /proc/sys are read-only to it, but for the settings of its own
-network, /run and the journal are in memory, and its control groups hang below one of ours. So nothing on the host is started,
-written or left behind.
+network, /run and the journal are in memory, and its control groups hang below one of ours. So
+nothing on the host is started, written or left behind.
 """
 
 from __future__ import annotations
