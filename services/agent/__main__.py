@@ -34,7 +34,6 @@ from services.agent.probing import Probing
 from services.agent.routes import application
 from services.agent.stored import Stored
 from services.agent.window import WindowFile
-from services.apply import Drivers
 from services.drivers import notify
 from services.drivers.checks import HaproxyChecks, checks_unit
 from services.drivers.files import DiskFiles
@@ -50,6 +49,7 @@ from services.drivers.sysctl import KernelSysctls
 from services.drivers.units import ChildUnits, Units, tail
 from services.drivers.wire import KernelWire
 from services.errors import ApplianceError, Unable
+from services.follow import Drivers
 from services.render import Place
 from services.store import Store
 

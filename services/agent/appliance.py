@@ -24,7 +24,7 @@ from services.agent.review import Running, planned, told
 from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
 from services.api import Applied, ConfirmStatus, PlanView, StoredKind
-from services.apply import Drivers, Found, Incomplete, converge, look, transact, write_layer4
+from services.apply import Found, converge, look, transact
 from services.check import check
 from services.errors import (
     ApplianceError,
@@ -35,6 +35,7 @@ from services.errors import (
     Problem,
     Refused,
 )
+from services.follow import Drivers, Incomplete, write_layer4
 from services.health.shares import FULL, Shares
 from services.identity import with_ids
 from services.model import Document, RealServer, ServerState, real_servers

@@ -17,12 +17,12 @@ from services.agent.appliance import Appliance
 from services.agent.health import HealthBook
 from services.api import InterfaceStatus, NodeStatus, ServiceStatus, Status, UnitStatus
 from services.api_reports import Layer4Report
-from services.apply import Drivers
 from services.drivers.ethtool import CardFacts
 from services.drivers.ipvs import Statistics
 from services.drivers.machine import machine, uptime_s
 from services.drivers.sample import Sample
 from services.errors import ApplianceError, Unable
+from services.follow import Drivers
 from services.plan.ipvs import IpvsWanted, ServiceKey
 from services.plan.state import LinksSeen
 from services.reports.flows import layer4_report

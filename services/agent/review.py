@@ -10,9 +10,10 @@ from functools import cache
 from services import able
 from services.api import PlannedChange, PlanView
 from services.api_errors import problem_views
-from services.apply import Drivers, look
+from services.apply import look
 from services.check import brought
 from services.difference import difference, file_difference
+from services.follow import Drivers
 from services.model import Document, Layer4Service, server_names
 from services.plan.changes import AddAddress, Change, DropAddress, DropGateway, SetGateway
 from services.plan.planner import plan

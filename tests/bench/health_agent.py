@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TextIO
 
 from services.agent import __main__ as agent
-from services.apply import Drivers
 from services.drivers.ipvs_refusal import NotDone
+from services.follow import Drivers
 from services.plan.ipvs_changes import IpvsChange, PutDest
 from services.render import Place
 from tests.bench.farm import now

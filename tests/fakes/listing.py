@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from services.agent import __main__ as agent
-from services.apply import Drivers
 from services.drivers.ipvs_conn import KernelConnections
+from services.follow import Drivers
 from services.model import Document
 from services.render import Place
 from services.store import Store

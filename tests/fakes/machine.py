@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.apply import Drivers
+from services.follow import Drivers
 from services.render import Place
 from tests.fakes.checks import fake_checks
 from tests.fakes.files import FakeFiles

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from services.agent import __main__ as agent
-from services.apply import Drivers
+from services.follow import Drivers
 from services.render import Place
 
 LOOKING = {"seen", "glance", "statistics", "read", "hostname", "sample", "aclose"}

@@ -19,12 +19,12 @@ from services.agent.journal import Journal
 from services.agent.probing import Probing
 from services.agent.stored import Stored
 from services.agent.window import WindowFile
-from services.apply import Drivers
 from services.drivers.checks import UNIT, HaproxyChecks, checks_unit
 from services.drivers.files import DiskFiles
 from services.drivers.ipvs import Ipvs
 from services.drivers.nft import Nft
 from services.drivers.units import ChildUnits
+from services.follow import Drivers
 from services.model import Document
 from services.render import Place
 from services.store import Store

@@ -7,8 +7,9 @@ import errno
 
 import pytest
 
-from services.apply import Incomplete, converge, follow, transact
+from services.apply import converge, transact
 from services.errors import ApplyFailed
+from services.follow import Incomplete, follow
 from services.model import Layer4Service
 from services.plan.changes import AddAddress, Change, DropAddress, SetRules, StartChecks
 from services.plan.ipvs import ServiceKey

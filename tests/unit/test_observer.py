@@ -18,9 +18,9 @@ from services.agent.appliance import Appliance
 from services.agent.health import HealthBook
 from services.agent.observer import Observer
 from services.agent.review import Running
-from services.apply import Drivers
 from services.drivers.ipvs import Statistics
 from services.errors import Unable
+from services.follow import Drivers
 from services.model import Document
 from services.plan.ipvs import IpvsSeen, ServiceKey
 from services.plan.ipvs_planner import plan_ipvs

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.apply import Drivers, converge
+from services.apply import converge
 from services.drivers.ipvs import KernelIpvs
 from services.drivers.nft import KernelNft
 from services.drivers.sysctl import KernelSysctls
+from services.follow import Drivers
 from services.model import Document
 from services.plan.changes import Change
 from services.render import Place
