@@ -28,6 +28,7 @@ from services.api import (
     Status,
     StoredFile,
     StoredKind,
+    StoredScript,
     System,
     WhoAmI,
 )
@@ -110,6 +111,9 @@ class Appliance(Protocol):
 
     async def stored(self, kind: StoredKind) -> tuple[StoredFile, ...]:
         """The stored secrets or scripts of health checks; of secrets only names."""
+
+    async def script(self, name: str) -> StoredScript:
+        """A stored script with its text."""
 
     async def store(self, kind: StoredKind, name: str, text: str) -> StoredFile:
         """Store a secret or a script under a name."""

@@ -40,7 +40,7 @@ _FIELDS = (
 
 
 class StoreForm(Frame):
-    """Name and text; `name` given, the text of that one is replaced."""
+    """Name and text; `name` given, the text of that one is changed, or replaced if it is secret."""
 
     FOOTER = ("help", "store", "field_after", "back")
     KEYS = ("store", "line_down", "line_up", "field_after", "field_before", "back")
@@ -54,13 +54,15 @@ class StoreForm(Frame):
         kind: StoredKind,
         *,
         name: str = "",
+        text: str = "",
         known: Collection[str] = (),
         then: Stored | None = None,
     ) -> None:
-        """`known`: names that are taken."""
+        """`text`: of the script as it is; `known`: names that are taken."""
         super().__init__()
         self._kind = kind
         self._name = name
+        self._text = text
         self._known = known
         self._then = then
 
@@ -68,13 +70,15 @@ class StoreForm(Frame):
     def open(
         app: ConsoleApp, kind: StoredKind, *, name: str = "", then: Stored | None = None
     ) -> None:
-        """A form for a new one, or for another text of that name."""
+        """A form for a new one, or for the one of that name."""
         if not app.may():
             return
 
         async def go() -> None:
             known = {file.name for file in await app.appliance.stored(kind)}
-            app.push_screen(StoreForm(kind, name=name, known=known, then=then))
+            readable = kind is StoredKind.SCRIPT and name in known
+            text = (await app.appliance.script(name)).text if readable else ""
+            app.push_screen(StoreForm(kind, name=name, text=text, known=known, then=then))
 
         app.open(go, "opening the form")
 
@@ -94,7 +98,7 @@ class StoreForm(Frame):
                     yield SecretField(title, name=name)
                     yield SecretField("Once more", name=again)
             else:
-                yield TextBox("Script", name="text", limit=LARGEST_STORED)
+                yield TextBox("Script", self._text, name="text", limit=LARGEST_STORED)
         yield Lines(id="hints")
 
     def begin(self) -> None:
@@ -109,7 +113,8 @@ class StoreForm(Frame):
         self.set_focus(next(iter(self.query(Field))))
 
     def unsaved(self) -> bool:
-        return any(field.value for field in self.query(Field))
+        start = {"text": self._text}
+        return any(field.value != start.get(field.name or "", "") for field in self.query(Field))
 
     def _words(self) -> list[str]:
         if self._kind is StoredKind.SECRET:

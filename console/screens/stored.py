@@ -33,7 +33,7 @@ class StoredScreen(Frame):
         "What health checks of layer 4 services need beside the configuration: the passwords they "
         "log in with, and external check scripts. They are stored and deleted at once, with "
         "nothing pending; a check names them in its fields Password and Script. A secret is never "
-        "shown again: to change one, store it anew."
+        "shown again: to change one, store it anew. A script is shown and changed with e."
     )
     FOOTER = ("help", "menu", "new", "edit", "delete", "back")
     KEYS = ("new", "edit", "delete", "refresh", *MOVES, "back")

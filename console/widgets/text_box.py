@@ -20,9 +20,9 @@ ROWS = 11
 class TextBox(EditField[TextEdit]):
     """Its title above, the text below from edge to edge; Enter begins a new line."""
 
-    def __init__(self, title: str, *, name: str, limit: int) -> None:
-        """`limit`: the largest text in bytes."""
-        super().__init__(title, TextEdit(), name=name)
+    def __init__(self, title: str, text: str, *, name: str, limit: int) -> None:
+        """`text` stands there to begin with, as it is; `limit`: the largest text in bytes."""
+        super().__init__(title, TextEdit(tuple(text.split("\n"))), name=name)
         self._limit = limit
         self._top = 0
 

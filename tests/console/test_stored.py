@@ -117,6 +117,25 @@ async def test_a_script_longer_than_the_screen_is_scrolled_through() -> None:
         await on.see("Discard what you typed?")
 
 
+async def test_a_script_is_changed_where_it_differs_and_keeps_every_other_byte() -> None:
+    odd = "#!/bin/sh\n\techo '\x1b[2J\u202e'\r\nexit 0"
+    fake = scenes.layer4()
+    fake.files.put(StoredKind.SCRIPT, "look", odd)
+    async with stage(fake) as on:
+        await opened(on)
+        await on.press("e")
+        seen = await on.see("Secrets and scripts > look", "line 1 of 3", "#!/bin/sh", "exit 0")
+        assert "\x1b" not in seen
+        assert "\u202e" not in seen
+        await on.press("escape")
+        await on.see("Needed by the checks of")
+        await on.press("e")
+        await on.see("line 1 of 3")
+        await on.press("down", "down", "end", "backspace", "1", "f9")
+        await on.see("The script look is stored.")
+        assert fake.files.texts[StoredKind.SCRIPT] == {"look": odd[:-1] + "1"}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [

@@ -563,10 +563,14 @@ async def test_what_is_stored_is_listed_by_name_and_thrown_away_again(appliance:
         await appliance.store(kind, "kept", text)
         [kept] = [each for each in await appliance.stored(kind) if each.name == "kept"]
         assert bool(kept.size) is (kind is StoredKind.SCRIPT)
+        if kind is StoredKind.SCRIPT:
+            assert (await appliance.script("kept")).text == text
         await appliance.forget(kind, "kept")
         assert "kept" not in {each.name for each in await appliance.stored(kind)}
         with pytest.raises(NotFound):
             await appliance.forget(kind, "kept")
+    with pytest.raises(NotFound):
+        await appliance.script("kept")
     assert not any("Kn0bel" in entry.what for entry in await appliance.journal(50))
 
 

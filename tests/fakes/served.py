@@ -116,6 +116,7 @@ def application(fake: ScriptedAppliance) -> FastAPI:
         return await fake.store(kind(request), request.path_params["name"], wish.text)
 
     door("GET", "/stored/{kind}", lambda r: fake.stored(kind(r)))
+    door("GET", "/stored/script/{name}", lambda r: fake.script(r.path_params["name"]))
     door("PUT", "/stored/{kind}/{name}", store)
     door("DELETE", "/stored/{kind}/{name}", lambda r: fake.forget(kind(r), r.path_params["name"]))
     door("POST", "/rollback", rollback)
