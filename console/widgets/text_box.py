@@ -41,7 +41,7 @@ class TextBox(EditField[TextEdit]):
             return super().render_line(y if y < 1 else y - ROWS)
         row = self._top + y - 1
         if row >= len(self._edit.lines):
-            return Strip([Segment(" " * width, self._style)])
+            return Strip([Segment("  ", theme.PLAIN), Segment(" " * (width - 2), self._style)])
         text, at = self._edit.lines[row], None
         room = width - 3
         if row == self._edit.row and self.has_focus:
