@@ -8,7 +8,6 @@ against the one then works against the other.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,38 +26,16 @@ from services.api import (
     PowerAction,
     PowerRequest,
     Status,
-    StoredKind,
     System,
 )
 from services.api_reports import ConnectionQuery
 from services.draft import objects
 from services.errors import ConfigInvalid, EditConflict, NotFound, Refused, Unable
 from services.model import Document, RealServer, ServerState, VirtualService
-from tests.fakes.appliance import ScriptedAppliance
-from tests.lab.agent import first_document
-from tests.lab.layout import Layout
+from tests.contract.conftest import base
 from tests.poll import eventually_async
 
 NEW_SERVICE, NEW_SERVER = 1_999_000_001, 1_999_000_002
-
-
-def base() -> Document:
-    """The document every test begins with."""
-    tree = first_document(Layout(servers=3, spares=0))
-    tree["cluster"]["layer7"][0]["id"] = 71
-    for number, server in enumerate(tree["cluster"]["layer7"][0]["servers"]):
-        server["id"] = 711 + number
-    return Document.model_validate(tree)
-
-
-@pytest.fixture
-def appliance() -> Appliance:
-    return ScriptedAppliance(
-        running=base(),
-        clock=time.time,
-        power_switch=False,
-        neighbours={"192.168.2.101": "02:00:00:00:01:01", "fd00:2::101": "02:00:00:00:01:01"},
-    )
 
 
 SERVICE, SERVER = "layer7/71", "layer7/71/711"
@@ -538,67 +515,3 @@ async def test_servers_of_layer_7_have_no_set_up(appliance: Appliance) -> None:
         await appliance.server_setup(71, 711, System.LINUX)
     with pytest.raises(NotFound, match="no such real server"):
         await appliance.server_setup(71, 9, System.LINUX)
-
-
-# ------------------------------------------------------------------------------------ stored files
-
-MAIL = {
-    "id": 72,
-    "label": "mail",
-    "addresses": ["192.168.2.111"],
-    "ports": "143",
-    "servers": [{"id": 721, "label": "mail1", "address": "192.168.2.101"}],
-    "check": {"kind": "negotiate", "protocol": "imap", "login": "anna", "password": "contract"},
-}
-
-
-def with_mail() -> Document:
-    tree = base().model_dump(mode="json")
-    tree["cluster"]["layer4"] = [MAIL]
-    return Document.model_validate(tree)
-
-
-async def test_what_is_stored_is_listed_by_name_and_thrown_away_again(appliance: Appliance) -> None:
-    for kind, text in ((StoredKind.SECRET, "Kn0bel"), (StoredKind.SCRIPT, "#!/bin/sh\nexit 0\n")):
-        await appliance.store(kind, "kept", text)
-        [kept] = [each for each in await appliance.stored(kind) if each.name == "kept"]
-        assert bool(kept.size) is (kind is StoredKind.SCRIPT)
-        if kind is StoredKind.SCRIPT:
-            assert (await appliance.script("kept")).text == text
-        await appliance.forget(kind, "kept")
-        assert "kept" not in {each.name for each in await appliance.stored(kind)}
-        with pytest.raises(NotFound):
-            await appliance.forget(kind, "kept")
-    with pytest.raises(NotFound):
-        await appliance.script("kept")
-    assert not any("Kn0bel" in entry.what for entry in await appliance.journal(50))
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "text"),
-    [
-        (StoredKind.SECRET, "empty", ""),
-        (StoredKind.SECRET, "..%2Fup", "x"),
-        (StoredKind.SCRIPT, "bare", "exit 0"),
-    ],
-)
-async def test_what_will_not_do_is_not_stored(
-    appliance: Appliance, kind: StoredKind, name: str, text: str
-) -> None:
-    with pytest.raises(Refused):
-        await appliance.store(kind, name, text)
-    assert name not in {each.name for each in await appliance.stored(kind)}
-
-
-async def test_a_document_that_names_a_secret_nobody_stored_is_refused(
-    appliance: Appliance,
-) -> None:
-    for attempt in (appliance.apply, appliance.plan):
-        with pytest.raises(ConfigInvalid) as refused:
-            await attempt(ApplyRequest(document=with_mail()))
-        [problem] = refused.value.problems
-        assert problem.where == "cluster.layer4[0].check.password"
-        assert "ballast secret set contract" in problem.do
-    after = {name: value for name, value in MAIL.items() if name != "servers"}
-    draft = await appliance.edit(Edit(key="layer4/72", before=None, after=after, label="mail"))
-    assert any("not stored" in problem.what for problem in draft.problems)

@@ -10,8 +10,9 @@ import pytest
 from console.appliance import Appliance
 from services.api import ApplyRequest
 from services.client import Client
+from tests.contract.conftest import base
 from tests.contract.test_appliance_contract import *  # noqa: F403 - the tests themselves
-from tests.contract.test_appliance_contract import base
+from tests.contract.test_stored_contract import *  # noqa: F403
 from tests.lab import Lab
 
 
@@ -22,7 +23,7 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-@pytest.fixture  # type: ignore[no-redef] # takes the scripted one's place
+@pytest.fixture
 async def appliance(lab: Lab) -> AsyncIterator[Appliance]:
     client = Client(lab.socket, terminal="contract")
     try:
