@@ -51,11 +51,11 @@ vm-vga: ## a picture of the virtual appliance's screen: build/vm.png
 	@.ci/setup vm
 	@$(BIN)/python -m image picture $(ARGS)
 
-# Beyond what `make test` starts: every firmware, damage, power cuts. Builds the image as make test does. Two machines
-# at a time: an emulated one keeps little more than one core busy, and has 2 GiB.
+# Beyond what `make test` starts: every firmware, damage, power cuts. Builds the image as make test does. First the
+# peers in its root, alone as ever, then two machines at a time: one keeps little more than one core busy, and has 2 GiB.
 test-image: ## the appliance's long tests, in QEMU
 	@.ci/setup vm
-	@$(PYTEST) --numprocesses 2 --dist loadgroup -m "image and long" $(ARGS)
+	@MACHINES=2 .ci/tests -m "image and long" $(ARGS)
 
 # Constraining the appliance's lock by the developer's keeps what ships equal to what was tested.
 lock: ## resolve the dependencies again (ARGS=--upgrade for newer ones)

@@ -93,6 +93,11 @@ MARKED = """
     @pytest.mark.long
     def test_of_a_machine():
         pass
+
+    @pytest.mark.image
+    @pytest.mark.peers
+    def test_of_peers_in_an_image():
+        pass
 """
 
 
@@ -100,7 +105,7 @@ MARKED = """
     ("part", "names"),
     [
         ("quick", ["test_plain", "test_of_both_kinds[1]"]),
-        ("peers", ["test_of_both_kinds[2]"]),
+        ("peers", ["test_of_both_kinds[2]", "test_of_peers_in_an_image"]),
         ("machines", ["test_of_a_machine"]),
     ],
 )

@@ -28,11 +28,11 @@ TIER_NEEDS: dict[str, tuple[str, ...]] = {
 """The folders that are tiers, cheapest first: that is also the order in which they run."""
 
 PARTS: dict[str, frozenset[str]] = {
-    "machines": frozenset({"kernel", "image"}),
     "peers": frozenset({"peers", "bench"}),
+    "machines": frozenset({"kernel", "image"}),
     "quick": frozenset(),
 }
-"""What `make test` runs in turn, by the marks of the tests; what has none of these is quick."""
+"""What `make test` runs in turn, by the marks of the tests: the first that fits, or else quick."""
 
 TESTS = Path(__file__).resolve().parent
 

@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give the first of these tests the time that the build takes; the longest files come first.
 
     By their folder: the tier's mark may come later. Two processes that share the long tests end at
-    about the same time when the last ones are short: test_shipped, test_installer, test_boots.
+    about the same time when the last ones are short: test_installer, test_boots.
     """
     here = Path(__file__).parent
     ours = [item for item in items if item.path.is_relative_to(here)]

@@ -16,6 +16,8 @@ AS_IT_IS = ("console", "overlays")
 """What tests of the peers tier read beside the rest of the tree."""
 
 
+# They are timed as they are anywhere, so no emulated machine may run beside them.
+@pytest.mark.peers
 @pytest.mark.long
 @pytest.mark.needs("curl", "tmux")
 @pytest.mark.timeout(PEERS_S + 300)
