@@ -27,7 +27,7 @@ FONT = "usr/share/consolefonts/Lat15-Terminus16.psf.gz"
 """What overlays/console tells the console to load."""
 PAINTED = "Host name"
 """Words of the status screen that are there with the first figures."""
-TEXT_MODE = "nomodeset systemd.mask=console-setup.service systemd.mask=keyboard-setup.service"
+TEXT_MODE = "nomodeset systemd.mask=keyboard-setup.service"
 """80 by 25 characters in the font of the VGA, the only thing a terminal can show of a screen."""
 
 
