@@ -26,7 +26,6 @@ PURE = (
 )
 
 DOORS: dict[str, tuple[str, ...]] = {
-    "fastapi": ("services.agent",),
     "starlette": ("services.agent",),
     "uvicorn": ("services.agent",),
     "httpx": ("services.client",),
@@ -148,14 +147,14 @@ def loaded_by(*modules: str) -> set[str]:
 @pytest.mark.parametrize(
     ("start", "unwelcome"),
     [
-        ("services.cli", {"textual", "fastapi", "starlette", "uvicorn", "pyroute2", "jinja2"}),
-        ("services.client", {"textual", "fastapi", "starlette", "uvicorn", "pyroute2"}),
+        ("services.cli", {"textual", "starlette", "uvicorn", "pyroute2", "jinja2"}),
+        ("services.client", {"textual", "starlette", "uvicorn", "pyroute2"}),
         ("services.agent.__main__", {"textual", "console", "psutil"}),
         # early at every start, and whatever needs the network waits for it
         ("services.nicnames.__main__", {"asyncio", "pydantic", "services.plan.planner"}),
         (
             "console.__main__",
-            {"fastapi", "starlette", "uvicorn", "pyroute2", "jinja2", "psutil", "typer"},
+            {"starlette", "uvicorn", "pyroute2", "jinja2", "psutil", "typer"},
         ),
     ],
 )

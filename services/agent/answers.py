@@ -9,14 +9,14 @@ validating a thousand services a second time would double the cost of a look.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, TypeVar
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
 
 from services.api_errors import error_view
 from services.errors import (
@@ -35,16 +35,12 @@ BODY_LIMIT = 32 * 2**20
 BODY_S = 30
 """Seconds in which a request's body has to arrive; it comes from the same machine."""
 
+MOST_REVISION = 10**30
+"""Beyond it a number is no name of a file any more."""
+MOST_KEY = 2**31
+
 _Body = TypeVar("_Body", bound=BaseModel)
-
-
-def answer_errors(app: FastAPI) -> None:
-    """Let every refusal of `app` leave as an `ErrorView`."""
-    app.add_exception_handler(ApplianceError, _answer_error)
-    app.add_exception_handler(404, _answer_unknown)
-    app.add_exception_handler(405, _answer_unknown)
-    app.add_exception_handler(RequestValidationError, _answer_malformed)
-    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+_Word = TypeVar("_Word", bound=Enum)
 
 
 async def body(request: Request, kind: type[_Body], *, limit: int = BODY_LIMIT) -> _Body:
@@ -83,6 +79,43 @@ def judged(kind: type[_Body], read: Callable[[], _Body]) -> _Body:
         ) from error
 
 
+def number(given: Mapping[str, str], name: str, *, most: int = MOST_REVISION) -> int:
+    """A whole number of the request's address; raises `Refused`."""
+    found = number_or_none(given, name, most=most)
+    if found is None:
+        raise _lacking(name)
+    return found
+
+
+def number_or_none(given: Mapping[str, str], name: str, *, most: int = MOST_REVISION) -> int | None:
+    """The same where it may be left out."""
+    text = given.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise _not_accepted(name, text, "Write a whole number.")
+    if len(text) > len(str(most)) or int(text) > most:
+        raise _not_accepted(name, text, "Look at the number again.")
+    return int(text)
+
+
+def text(given: Mapping[str, str], name: str) -> str:
+    """A text of the request's address that must be there; raises `Refused`."""
+    if name not in given:
+        raise _lacking(name)
+    return given[name]
+
+
+def word(given: Mapping[str, str], name: str, kind: type[_Word]) -> _Word:
+    """One of a few words of the request's address; raises `Refused`."""
+    said = text(given, name)
+    try:
+        return kind(said)
+    except ValueError as error:
+        words = ", ".join(str(each.value) for each in kind)
+        raise _not_accepted(name, said, f"Write one of {words}.") from error
+
+
 def as_json(answer: BaseModel, status: int = 200) -> Response:
     """One of our messages as an answer."""
     return raw(answer.model_dump_json().encode(), status)
@@ -93,22 +126,18 @@ def raw(data: bytes, status: int = 200) -> Response:
     return Response(data, status_code=status, media_type="application/json")
 
 
+def _lacking(name: str) -> Refused:
+    return Refused(f"The request has no {name}.", do="Use a client of the agent's version.")
+
+
+def _not_accepted(name: str, said: str, do: str) -> Refused:
+    return Refused(f"The request's {name} is not accepted: {shown(said)}.", do=do)
+
+
 async def _answer_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, ApplianceError):
         raise error
     return as_json(error_view(error), error.http_status)
-
-
-async def _answer_malformed(request: Request, error: Exception) -> Response:
-    """A number in the address that is none, in the words of every other refusal."""
-    if not isinstance(error, RequestValidationError):
-        raise error
-    first = error.errors()[0]
-    refused = Refused(
-        f"The request's {first['loc'][-1]} is not accepted: {shown(first['input'])}.",
-        do="Write a whole number." if "int" in first["type"] else "Look at the number again.",
-    )
-    return await _answer_error(request, refused)
 
 
 async def _answer_nobody(_: Request, __: Exception) -> Response:
@@ -119,3 +148,12 @@ async def _answer_nobody(_: Request, __: Exception) -> Response:
 async def _answer_unknown(request: Request, _: Exception) -> Response:
     unknown = NotFound("The agent has no such door.", do="Use a client of the agent's version.")
     return await _answer_error(request, unknown)
+
+
+ON_ERRORS: Mapping[Any, ExceptionHandler] = {
+    ApplianceError: _answer_error,
+    404: _answer_unknown,
+    405: _answer_unknown,
+    ClientDisconnect: _answer_nobody,
+}
+"""Every refusal leaves as an `ErrorView`."""

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from starlette.requests import Request
 
 from services.agent.appliance import Appliance
 from services.agent.doctor import Doctor
@@ -23,9 +22,6 @@ from services.drivers.links import Links
 from services.drivers.power import Power
 from services.store import Store
 
-MOST_REVISION = 10**30
-"""Beyond it a number is no name of a file any more."""
-
 LOOK = (AccessRole.OPERATOR, AccessRole.VIEWER, AccessRole.SETUP)
 REPORTS = (AccessRole.OPERATOR, AccessRole.VIEWER)
 """Not the network wizard's account: who connects is none of its business."""
@@ -33,14 +29,11 @@ SWITCH = (AccessRole.OPERATOR,)
 LOCAL = (AccessRole.SETUP,)
 
 
-def peer(request: Request) -> Peer:
-    """The account behind the connection."""
+def asking(request: Request, *roles: AccessRole) -> Peer:
+    """The account behind the connection; raises `Forbidden` unless it has one of `roles`."""
     found: Peer = request.scope[SCOPE_KEY]
+    found.require(*roles)
     return found
-
-
-Asking = Annotated[Peer, Depends(peer)]
-Number = Annotated[int, Path(ge=0, le=MOST_REVISION)]
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,22 @@ from __future__ import annotations
 
 import asyncio
 from ipaddress import ip_address
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
 from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from services.agent.answers import as_json, body, raw
-from services.agent.parts import LOCAL, LOOK, MOST_REVISION, SWITCH, Asking, Parts
+from services.agent.answers import (
+    MOST_KEY,
+    as_json,
+    body,
+    number_or_none,
+    raw,
+    text,
+    word,
+)
+from services.agent.parts import LOCAL, LOOK, SWITCH, Parts, asking
 from services.api import (
     AccessRole,
     AddressProbe,
@@ -38,17 +46,12 @@ LONGEST_REASON = 200
 
 _STORED: TypeAdapter[tuple[StoredFile, ...]] = TypeAdapter(tuple[StoredFile, ...])
 
-SomeKey = Annotated[int | None, Query(ge=0, le=2**31)]
-Earlier = Annotated[int | None, Query(ge=0, le=MOST_REVISION)]
 
-
-def changing(parts: Parts) -> APIRouter:
+def changing(parts: Parts) -> list[Route]:
     """What runs, and the machine."""
-    app = APIRouter()
 
-    @app.post("/apply")
-    async def apply(request: Request, who: Asking) -> Response:
-        who.require(*LOCAL)
+    async def apply(request: Request) -> Response:
+        who = asking(request, *LOCAL)
         wish = await body(request, ApplyRequest)
         applied = await parts.appliance.apply(
             wish.document,
@@ -60,32 +63,33 @@ def changing(parts: Parts) -> APIRouter:
         )
         return as_json(applied)
 
-    @app.post("/confirm")
-    async def confirm(who: Asking) -> Response:
-        who.require(*LOCAL)
+    async def confirm(request: Request) -> Response:
+        who = asking(request, *LOCAL)
         return as_json(await parts.appliance.confirm(who=who.user))
 
-    @app.post("/rollback")
-    async def rollback(who: Asking, number: Earlier = None, why: str = "") -> Response:
+    async def rollback(request: Request) -> Response:
+        query = request.query_params
+        number = number_or_none(query, "number")
         window = parts.appliance.window
-        # whoever may begin a change may end it before its time
+        who = asking(request, *LOCAL)
+        # whoever may begin a change may end it before its time, and no more
         ends_own = number is None and window is not None and window.who == who.user
         who.require(*(LOCAL if ends_own else ()))
+        why = query.get("why", "")
         return as_json(await parts.appliance.rollback(number, who=who.user, why=why))
 
-    @app.post("/layer7/servers")
-    async def set_servers(request: Request, who: Asking) -> Response:
-        who.require(*SWITCH)
+    async def set_servers(request: Request) -> Response:
+        who = asking(request, *SWITCH)
         wish = await body(request, KnobRequest)
         applied = await parts.appliance.set_servers(
             wish.servers, state=wish.state, weight=wish.weight, who=who.user, why=wish.why
         )
         return as_json(applied)
 
-    @app.post("/network/probe")
-    async def probe(interface: str, address: str, who: Asking) -> Response:
-        who.require(*LOCAL)
-        bare = _bare(address)
+    async def probe(request: Request) -> Response:
+        asking(request, *LOCAL)
+        interface = text(request.query_params, "interface")
+        bare = _bare(text(request.query_params, "address"))
         found = await parts.links.probe(interface, bare)
         return as_json(
             AddressProbe(
@@ -93,14 +97,13 @@ def changing(parts: Parts) -> APIRouter:
             )
         )
 
-    @app.post("/doctor")
-    async def examine(who: Asking, service: SomeKey = None) -> Response:
-        who.require(*SWITCH)
+    async def examine(request: Request) -> Response:
+        asking(request, *SWITCH)
+        service = number_or_none(request.query_params, "service", most=MOST_KEY)
         return as_json(await parts.doctor.examine(service))
 
-    @app.post("/power")
-    async def power(request: Request, who: Asking) -> Response:
-        who.require()
+    async def power(request: Request) -> Response:
+        who = asking(request)
         wish = await body(request, PowerRequest)
         why = " ".join(wish.why.split())[:LONGEST_REASON]
         if not why:
@@ -112,42 +115,44 @@ def changing(parts: Parts) -> APIRouter:
         await (parts.power.restart() if restarts else parts.power.shut_down())
         return as_json(wish)
 
-    return app
+    return [
+        Route("/apply", apply, methods=["POST"]),
+        Route("/confirm", confirm, methods=["POST"]),
+        Route("/rollback", rollback, methods=["POST"]),
+        Route("/layer7/servers", set_servers, methods=["POST"]),
+        Route("/network/probe", probe, methods=["POST"]),
+        Route("/doctor", examine, methods=["POST"]),
+        Route("/power", power, methods=["POST"]),
+    ]
 
 
-def drafting(parts: Parts) -> APIRouter:
+def drafting(parts: Parts) -> list[Route]:
     """A console's pending changes."""
-    app = APIRouter()
 
-    @app.get("/draft")
-    async def draft(request: Request, who: Asking) -> Response:
-        who.require(*LOOK)
+    async def draft(request: Request) -> Response:
+        who = asking(request, *LOOK)
         return as_json(parts.view(parts.draft(request, who)))
 
-    @app.post("/draft/edits")
-    async def edit(request: Request, who: Asking) -> Response:
-        who.require(*LOCAL)
+    async def edit(request: Request) -> Response:
+        who = asking(request, *LOCAL)
         wish = await body(request, Edit, limit=EDIT_LIMIT)
         found = parts.draft(request, who)
         parts.drafts.put(found, wish)
         return as_json(parts.view(found))
 
-    @app.delete("/draft/edits")
-    async def drop_edit(request: Request, who: Asking, key: str) -> Response:
-        who.require(*LOCAL)
+    async def drop_edit(request: Request) -> Response:
+        who = asking(request, *LOCAL)
         found = parts.draft(request, who)
-        parts.drafts.drop(found, key)
+        parts.drafts.drop(found, text(request.query_params, "key"))
         return as_json(parts.view(found))
 
-    @app.delete("/draft")
-    async def discard(request: Request, who: Asking) -> Response:
-        who.require(*LOCAL)
+    async def discard(request: Request) -> Response:
+        who = asking(request, *LOCAL)
         parts.drafts.discard(parts.draft(request, who).key)
         return as_json(parts.view(parts.draft(request, who)))
 
-    @app.post("/draft/review")
-    async def review(request: Request, who: Asking) -> Response:
-        who.require(*LOOK)
+    async def review(request: Request) -> Response:
+        who = asking(request, *LOOK)
         shown = parts.view(parts.draft(request, who))
         sound = shown.document is not None and not shown.problems
         planned = (
@@ -155,9 +160,8 @@ def drafting(parts: Parts) -> APIRouter:
         )
         return as_json(ReviewView(draft=shown, plan=planned))
 
-    @app.post("/draft/apply")
-    async def apply_draft(request: Request, who: Asking) -> Response:
-        who.require(*LOCAL)
+    async def apply_draft(request: Request) -> Response:
+        who = asking(request, *LOCAL)
         wish = await body(request, DraftApply)
         found = parts.draft(request, who)
         if not found.edits:
@@ -171,41 +175,58 @@ def drafting(parts: Parts) -> APIRouter:
         )
         return as_json(applied)
 
-    return app
+    return [
+        Route("/draft", draft),
+        Route("/draft/edits", edit, methods=["POST"]),
+        Route("/draft/edits", drop_edit, methods=["DELETE"]),
+        Route("/draft", discard, methods=["DELETE"]),
+        Route("/draft/review", review, methods=["POST"]),
+        Route("/draft/apply", apply_draft, methods=["POST"]),
+    ]
 
 
-def storing(parts: Parts) -> APIRouter:
+def storing(parts: Parts) -> list[Route]:
     """Secrets and scripts of health checks, for admins alone: what is stored here is sent to
     servers, or started.
     """
-    app = APIRouter()
 
-    @app.get("/stored/{kind}")
-    async def stored(kind: StoredKind, who: Asking) -> Response:
-        who.require()
+    async def stored(request: Request) -> Response:
+        asking(request)
+        kind = word(request.path_params, "kind", StoredKind)
         return raw(_STORED.dump_json(parts.stored.listed(kind)))
 
-    @app.get("/stored/script/{name}")
-    async def script(name: str, who: Asking) -> Response:
-        who.require()
-        text = await asyncio.to_thread(parts.stored.script, name)
-        return as_json(StoredScript(name=name, text=text))
+    async def script(request: Request) -> Response:
+        asking(request)
+        name = text(request.path_params, "name")
+        return as_json(
+            StoredScript(name=name, text=await asyncio.to_thread(parts.stored.script, name))
+        )
 
-    @app.put("/stored/{kind}/{name}")
-    async def store(kind: StoredKind, name: str, request: Request, who: Asking) -> Response:
-        who.require()
+    async def store(request: Request) -> Response:
+        who = asking(request)
+        kind, name = _which(request)
         wish = await body(request, StoreRequest, limit=EDIT_LIMIT)
         new = await asyncio.to_thread(parts.stored.put, kind, name, wish.text)
         parts.journal.note(who.user, f"{'stored' if new else 'replaced'} the {kind.value} {name}")
         return as_json(StoredFile(name=name))
 
-    @app.delete("/stored/{kind}/{name}")
-    async def forget(kind: StoredKind, name: str, who: Asking) -> Response:
-        who.require()
+    async def forget(request: Request) -> Response:
+        who = asking(request)
+        kind, name = _which(request)
         await parts.appliance.forget(kind, name, who=who.user)
         return as_json(StoredFile(name=name))
 
-    return app
+    return [
+        Route("/stored/{kind}", stored),
+        Route("/stored/script/{name}", script),
+        Route("/stored/{kind}/{name}", store, methods=["PUT"]),
+        Route("/stored/{kind}/{name}", forget, methods=["DELETE"]),
+    ]
+
+
+def _which(request: Request) -> tuple[StoredKind, str]:
+    """The stored file that the address names."""
+    return word(request.path_params, "kind", StoredKind), text(request.path_params, "name")
 
 
 def _bare(address: str) -> str:

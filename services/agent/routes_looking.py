@@ -3,14 +3,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
 from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from services.agent.answers import as_json, body, judged, raw
-from services.agent.parts import LOOK, REPORTS, Asking, Number, Parts
+from services.agent.answers import (
+    MOST_KEY,
+    MOST_REVISION,
+    as_json,
+    body,
+    judged,
+    number,
+    number_or_none,
+    raw,
+    word,
+)
+from services.agent.parts import LOOK, REPORTS, Parts, asking
 from services.agent.reports import current_connections
 from services.agent.setup import setup_view
 from services.api import AccessRole, ApplyRequest, Revision, RevisionInfo, System, WhoAmI
@@ -20,16 +31,15 @@ from services.store import RevisionRecord
 _INFOS: TypeAdapter[tuple[RevisionInfo, ...]] = TypeAdapter(tuple[RevisionInfo, ...])
 _ENTRIES: TypeAdapter[list[object]] = TypeAdapter(list[object])
 
-Key = Annotated[int, Query(ge=0, le=2**31)]
+ENTRIES = 100
+"""So many of the journal's newest, unless another number is asked for."""
 
 
-def looking(parts: Parts) -> APIRouter:
+def looking(parts: Parts) -> list[Route]:
     """What is asked about the appliance itself."""
-    app = APIRouter()
 
-    @app.get("/whoami")
-    async def whoami(request: Request, who: Asking) -> Response:
-        who.require(*LOOK)
+    async def whoami(request: Request) -> Response:
+        who = asking(request, *LOOK)
         return as_json(
             WhoAmI(
                 user=who.user,
@@ -38,14 +48,12 @@ def looking(parts: Parts) -> APIRouter:
             )
         )
 
-    @app.get("/status")
-    async def status(who: Asking) -> Response:
-        who.require(*LOOK)
+    async def status(request: Request) -> Response:
+        asking(request, *LOOK)
         return as_json(await parts.observer.status())
 
-    @app.get("/document")
-    async def document(who: Asking) -> Response:
-        who.require(*LOOK)
+    async def document(request: Request) -> Response:
+        asking(request, *LOOK)
         running = parts.appliance.running
         info = next(
             (
@@ -57,62 +65,74 @@ def looking(parts: Parts) -> APIRouter:
         )
         return as_json(Revision(info=info, document=running.document))
 
-    @app.get("/revisions")
-    async def revisions(who: Asking) -> Response:
-        who.require(*LOOK)
+    async def revisions(request: Request) -> Response:
+        asking(request, *LOOK)
         newest_first = sorted(parts.store.records(), key=lambda record: -record.number)
         return raw(_INFOS.dump_json(tuple(_info(record) for record in newest_first)))
 
-    @app.get("/revisions/{number}")
-    async def revision(number: Number, who: Asking) -> Response:
-        who.require(*LOOK)
-        loaded = parts.store.read(number)
+    async def revision(request: Request) -> Response:
+        asking(request, *LOOK)
+        loaded = parts.store.read(number(request.path_params, "number"))
         return as_json(Revision(info=_info(loaded.record), document=loaded.document))
 
-    @app.post("/plan")
-    async def plan(request: Request, who: Asking) -> Response:
-        who.require(*LOOK)
+    async def plan(request: Request) -> Response:
+        asking(request, *LOOK)
         wish = await body(request, ApplyRequest)
         return as_json(await parts.appliance.planned(wish.document))
 
-    @app.get("/setup")
-    async def setup(
-        service: Key, server: Key, who: Asking, system: System = System.LINUX
-    ) -> Response:
-        who.require(*LOOK)
-        return as_json(setup_view(parts.appliance.running.document, (service, server), system))
+    async def setup(request: Request) -> Response:
+        asking(request, *LOOK)
+        query = request.query_params
+        system = word(query, "system", System) if "system" in query else System.LINUX
+        which = _server(query, most=MOST_KEY)
+        return as_json(setup_view(parts.appliance.running.document, which, system))
 
-    @app.get("/journal")
-    async def entries(who: Asking, limit: int = 100) -> Response:
-        who.require(*LOOK)
-        return raw(_ENTRIES.dump_json(list(parts.journal.newest(max(0, limit)))))
+    async def entries(request: Request) -> Response:
+        asking(request, *LOOK)
+        limit = number_or_none(request.query_params, "limit")
+        newest = parts.journal.newest(ENTRIES if limit is None else limit)
+        return raw(_ENTRIES.dump_json(list(newest)))
 
-    return app
+    return [
+        Route("/whoami", whoami),
+        Route("/status", status),
+        Route("/document", document),
+        Route("/revisions", revisions),
+        Route("/revisions/{number}", revision),
+        Route("/plan", plan, methods=["POST"]),
+        Route("/setup", setup),
+        Route("/journal", entries),
+    ]
 
 
-def reporting(parts: Parts) -> APIRouter:
+def reporting(parts: Parts) -> list[Route]:
     """What is asked about the traffic."""
-    app = APIRouter()
 
-    @app.get("/layer4/{service}/{server}/checks")
-    async def checks(service: Number, server: Number, who: Asking) -> Response:
-        who.require(*LOOK)
-        return as_json(parts.book.results((service, server)))
+    async def checks(request: Request) -> Response:
+        asking(request, *LOOK)
+        return as_json(parts.book.results(_server(request.path_params)))
 
-    @app.get("/layer4")
-    async def layer4(who: Asking) -> Response:
-        who.require(*REPORTS)
+    async def layer4(request: Request) -> Response:
+        asking(request, *REPORTS)
         return as_json(await parts.observer.layer4())
 
-    @app.get("/connections")
-    async def connections(request: Request, who: Asking) -> Response:
-        who.require(*REPORTS)
+    async def connections(request: Request) -> Response:
+        asking(request, *REPORTS)
         asked = dict(request.query_params)
         query = judged(ConnectionQuery, lambda: ConnectionQuery.model_validate(asked))
         document = parts.appliance.running.document
         return as_json(await current_connections(document, query, parts.connections))
 
-    return app
+    return [
+        Route("/layer4/{service}/{server}/checks", checks),
+        Route("/layer4", layer4),
+        Route("/connections", connections),
+    ]
+
+
+def _server(given: Mapping[str, str], *, most: int = MOST_REVISION) -> tuple[int, int]:
+    """The real server that the address names, by its service's key and its own."""
+    return number(given, "service", most=most), number(given, "server", most=most)
 
 
 def _info(record: RevisionRecord) -> RevisionInfo:

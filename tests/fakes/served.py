@@ -17,8 +17,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, TypeAdapter
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 
 from services.api import (
     ApplyRequest,
@@ -36,10 +38,9 @@ from tests.fakes import scenes
 from tests.fakes.appliance import ScriptedAppliance
 
 
-def application(fake: ScriptedAppliance) -> FastAPI:
+def application(fake: ScriptedAppliance) -> Starlette:
     """The agent's doors, opened onto `fake`."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_exception_handler(ApplianceError, _refused)
+    app = Starlette(exception_handlers={ApplianceError: _refused})
 
     def door(
         method: str,
@@ -49,7 +50,7 @@ def application(fake: ScriptedAppliance) -> FastAPI:
         async def answer(request: Request) -> Response:
             return _json(await call(request))
 
-        app.add_api_route(path, answer, methods=[method])
+        app.add_route(path, answer, methods=[method])
 
     door("GET", "/whoami", lambda _: fake.whoami())
     door("GET", "/status", lambda _: fake.status())
