@@ -34,6 +34,7 @@ from services.exchange.lines import Imported, Left, Line, Marks, lines_of
 from services.exchange.making import (
     MOST_IN_ALL,
     MOST_SERVERS,
+    MOST_SERVICES,
     FoundService,
     Said,
     flags_of,
@@ -46,6 +47,8 @@ from services.model.layer4 import Protocol
 
 SCHEDULER = "wrr"
 """ldirectord's own."""
+MOST_SECTIONS = 2 * MOST_SERVICES
+"""More than are taken: some come to nothing."""
 
 _OPENS = re.compile(r"virtual(6)?\s*=\s*(.*)")
 _INSIDE = re.compile(r" {4,}(\S.*)")
@@ -155,6 +158,8 @@ class _Reader:
             self._left.add(line, "One packet at a time is for UDP services by their address.")
 
     def _begin(self, line: Line, words: str, *, version: int) -> None:
+        if len(self._sections) == MOST_SECTIONS:
+            raise Unread(f"{MOST_SECTIONS} sections of a file are the most that are looked at.")
         if re.fullmatch(r"[0-9]+", words, re.ASCII):
             mark = number_of(words)
             addresses = [each for each in self._marks.get(mark, ()) if each.version == version]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from services.errors import Refused
 from services.model import Layer4Service
@@ -83,7 +84,7 @@ class Left:
 
     def sorted(self) -> tuple[Leftover, ...]:
         """In the order of the file."""
-        return tuple(sorted(self.found))
+        return tuple(sorted(self.found, key=attrgetter("first", "last", "text", "why")))
 
 
 def text_of(data: bytes, name: str) -> str:

@@ -55,9 +55,9 @@ def shown(value: object, limit: int = 40) -> str:
 
 def cleaned(text: str, limit: int) -> str:
     """Foreign text made safe for one line of a terminal, cut to `limit` characters."""
-    clean = "".join(
-        sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text[: limit + 1]
-    )
+    clean = text[: limit + 1]
+    if not clean.isprintable():
+        clean = "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in clean)
     return f"{clean[:limit]}…" if len(clean) > limit else clean
 
 
