@@ -6,6 +6,10 @@ as fast. It does not tell everything (no thresholds, no tunnels, no switches of 
 some of what it tells cannot be used: persistence is in the kernel's ticks, a mark has no IP
 version. So both sides are brought to what can be compared, a sketch. Equal sketches mean that
 nobody has added, removed, moved or weighed anything; a whole look now and then finds the rest.
+
+In a kernel where other network namespaces have services, too, some of ours may be missing: the
+file is read a page at a time, and where the next page begins is counted without theirs and walked
+with them (ip_vs_info_array and ip_vs_info_seq_next, Linux 6.12). That costs a whole look.
 """
 
 from __future__ import annotations

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from services.drivers.ipvs import KernelIpvs
 from services.plan.ipvs import IpvsSeen, IpvsWanted
 from services.plan.ipvs_planner import plan_ipvs
@@ -10,6 +14,24 @@ from tests.cases import Case
 from tests.contract.test_ipvs_contract import EVERYTHING, World, case
 from tests.kernel.guest.hands import argv, by_hand, ipvsadm
 from tests.netns import inside
+from tests.poll import eventually
+
+MODULES = Path("/proc/modules")
+
+
+def services_anywhere() -> int:
+    """How many services the kernel has in all namespaces: each holds its scheduler's module."""
+    modules = (line.split() for line in MODULES.read_text(encoding="ascii").splitlines())
+    return sum(int(used) for name, _, used, *_ in modules if name.startswith("ip_vs_"))
+
+
+@pytest.fixture(autouse=True)
+def _only_ours() -> None:
+    """Wait until earlier tests' namespaces are gone, which comes after their last process.
+
+    /proc/net/ip_vs hides their services, but walks them (`services.drivers.ipvs_proc`).
+    """
+    eventually(services_anywhere, lambda count: count == 0)
 
 
 @case.each
