@@ -37,6 +37,9 @@ POLL_S = (0.002, 0.05)
 """First and longest pause between two looks."""
 
 
+ENDED = "Can't find the target PID"
+"""A master's answer to a question for a worker that is no more (HAProxy, src/cli.c)."""
+
 _CUT_OFF = (ConnectionResetError, BrokenPipeError)
 """Somebody was there and is gone; unlike nobody there at all, it passes."""
 
@@ -143,8 +146,15 @@ class Workers:
         answers = []
         for pid in await self.leaving():
             with suppress(Unable):
-                answers.append(await self.command(f"@!{pid} {command}"))
+                answers.append(await self._of(pid, command))
         return answers
+
+    async def _of(self, pid: int, command: str) -> str:
+        """What one worker answers through the master; raises `Unreachable` when it has ended."""
+        answer = await self.command(f"@!{pid} {command}")
+        if not answer or answer.startswith(ENDED):
+            raise Unreachable(f"HAProxy's worker {pid} has ended.", do="Ask the one that serves.")
+        return answer
 
     async def cut_in_leaving(self, halted: Collection[ServerKey]) -> None:
         """End the connections that leaving workers hold to these servers.
@@ -153,7 +163,7 @@ class Workers:
         """
         for pid in await self.leaving():
             with suppress(Unable):  # it may end by itself at any moment
-                sessions = await self.command(f"@!{pid} show sess")
+                sessions = await self._of(pid, "show sess")
                 lines = [
                     f"@!{pid} shutdown session {handle}"
                     for key, handle in sessions_from(sessions)

@@ -100,6 +100,24 @@ async def test_a_connection_cut_by_a_reload_is_tried_again(tmp_path: Path) -> No
         assert worker.pid == 42
 
 
+@pytest.mark.parametrize(
+    "said", ["Can't find the target PID matching the prefix '@!11'\n", ""], ids=["ended", "cut off"]
+)
+async def test_a_leaving_worker_that_ends_meanwhile_says_nothing(tmp_path: Path, said: str) -> None:
+    answers = {
+        "show proc": "#<PID> <type>\n7 master 0\n# workers\n12 worker 1\n"
+        "# old workers\n11 worker 2\n10 worker 3\n",
+        "@!11 show stat": said,
+        "@!10 show stat": "# pxname,svname\n",
+    }
+
+    async def master(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answers[(await reader.read()).decode().strip()].encode())
+
+    async with behind(master, tmp_path) as path:
+        assert await Workers(path, path).of_leaving("show stat") == ["# pxname,svname\n"]
+
+
 async def test_a_missing_program_is_told_with_its_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
