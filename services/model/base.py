@@ -21,11 +21,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     PlainValidator,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from services.model.described import descriptions
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 InterfaceAddress: TypeAlias = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -38,9 +42,19 @@ class Model(BaseModel):
     and the manual. Built when it is first used: a console that shows figures uses none.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """With the fields' descriptions."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, words in descriptions(cls).items():
+            if name in properties:
+                properties[name]["description"] = words
+        return schema
 
 
 def refuse(what: str, do: str) -> PydanticCustomError:
@@ -369,4 +383,4 @@ configuration manual, keyword `id`)."""
 
 def field_help(model: type[BaseModel], field: str) -> str:
     """The field's own words, for a form or a manual."""
-    return " ".join((model.model_fields[field].description or "").split())
+    return " ".join(descriptions(model).get(field, "").split())
