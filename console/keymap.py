@@ -161,7 +161,8 @@ def bindings(*ids: str, ahead: bool = False) -> list[BindingType]:
     """Textual bindings for the keys named; each action has the key's name.
 
     `ahead`: acted on before the next key is handed on. What somebody types right after Down
-    belongs to the field they moved to, however busy the machine is.
+    belongs to the field they moved to, however busy the machine is. Not for a key that takes
+    what stands in the fields: it would overtake those that are still on their way to one.
     """
     return [
         Binding(

@@ -29,7 +29,10 @@ LONGEST_S = 3600
 class ApplyDialog(Dialog[DraftApply]):
     """Reason and countdown; None after No or Esc."""
 
-    BINDINGS = bindings("submit", "next_field", "previous_field", ahead=True)
+    BINDINGS = [  # noqa: RUF012 - as Textual declares it
+        *bindings("next_field", "previous_field", ahead=True),
+        *bindings("submit"),
+    ]
 
     def __init__(self, plan: PlanView, changes: int) -> None:
         words = [f"{count(changes, 'change')} to apply. {review.summary(plan)}"]

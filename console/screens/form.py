@@ -86,8 +86,8 @@ class Form(Frame):
     FOOTER: ClassVar[tuple[str, ...]] = ("help", "submit", "next_field", "previous_field", "back")
     KEYS: ClassVar[tuple[str, ...]] = ("submit", "next_field", "previous_field", "back")
     BINDINGS = [  # noqa: RUF012 - as Textual declares it
-        *bindings("submit", "next_field", "previous_field", ahead=True),
-        *bindings("back"),
+        *bindings("next_field", "previous_field", ahead=True),
+        *bindings("submit", "back"),
     ]
     WITHOUT: tuple[str, ...] = ()
     """Fields that the object's key says already."""

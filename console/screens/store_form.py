@@ -45,8 +45,8 @@ class StoreForm(Frame):
     FOOTER = ("help", "store", "field_after", "back")
     KEYS = ("store", "line_down", "line_up", "field_after", "field_before", "back")
     BINDINGS = [  # noqa: RUF012 - as Textual declares it
-        *bindings("store", "line_down", "line_up", "field_after", "field_before", ahead=True),
-        *bindings("back"),
+        *bindings("line_down", "line_up", "field_after", "field_before", ahead=True),
+        *bindings("store", "back"),
     ]
 
     def __init__(

@@ -51,8 +51,8 @@ class WizardForm(WizardStep):
     FOOTER = ("help", "next_step", "step_back", "next_field", "previous_field", "back")
     KEYS = ("next_step", "step_back", "next_field", "previous_field", "back")
     BINDINGS = [  # noqa: RUF012 - as Textual declares it
-        *bindings("next_step", "step_back", "next_field", "previous_field", ahead=True),
-        *bindings("back"),
+        *bindings("next_field", "previous_field", ahead=True),
+        *bindings("next_step", "step_back", "back"),
     ]
     SPECS: ClassVar[tuple[FieldSpec, ...]] = ()
 

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 from pydantic import Field
+from textual.events import Key
 
 from console import fields
+from console.widgets.field import EditField
 from services.api import Edit
 from services.model import VirtualService, field_help
 from tests.console.stage import Stage, stage
@@ -334,6 +339,24 @@ async def test_keys_typed_while_a_form_opens_land_in_the_form() -> None:
         await on.pilot.press("e", "ctrl+u", "x", "h", "q", "7", "f9")
         await on.see("xhq7 is among the pending changes")
         assert fake.calls == ["edit"]
+
+
+async def test_f9_at_the_heels_of_a_letter_does_not_overtake_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_once = EditField.on_key
+
+    async def late(field: EditField[Any], event: Key) -> None:
+        await asyncio.sleep(0.02)
+        at_once(field, event)
+
+    monkeypatch.setattr(EditField, "on_key", late)
+    async with stage(scenes.small()) as on:
+        await on.press("e")
+        await on.see("Virtual service web-http")
+        for key in ("ctrl+u", "x", "h", "q", "f9"):
+            on.app.post_message(Key(key, key if len(key) == 1 else None))
+        await on.see("xhq is among the pending changes")
 
 
 async def test_nothing_typed_is_lost_when_the_agent_is_silent_at_f9() -> None:
