@@ -89,14 +89,14 @@ def number(given: Mapping[str, str], name: str, *, most: int = MOST_REVISION) ->
 
 def number_or_none(given: Mapping[str, str], name: str, *, most: int = MOST_REVISION) -> int | None:
     """The same where it may be left out."""
-    text = given.get(name)
-    if text is None:
+    said = given.get(name)
+    if said is None:
         return None
-    if not (text.isascii() and text.isdecimal()):
-        raise _not_accepted(name, text, "Write a whole number.")
-    if len(text) > len(str(most)) or int(text) > most:
-        raise _not_accepted(name, text, "Look at the number again.")
-    return int(text)
+    if not (said.isascii() and said.isdecimal()):
+        raise _not_accepted(name, said, "Write a whole number.")
+    if len(said) > len(str(most)) or int(said) > most:
+        raise _not_accepted(name, said, "Look at the number again.")
+    return int(said)
 
 
 def text(given: Mapping[str, str], name: str) -> str:

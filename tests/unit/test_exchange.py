@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
-from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +29,6 @@ from tests import strategies
 
 READERS = (read_ipvsadm, read_ldirectord, read_keepalived)
 Reader = Callable[..., Imported]
-_T = TypeVar("_T")
 
 
 def read(reader: Reader, text: str) -> Imported:
@@ -185,25 +183,12 @@ HOSTILE = {
 }  # fmt: skip
 
 
-def yardstick() -> None:
-    """0.3 s of a quick processor: machines and their hours differ by a factor of three."""
-    for _ in range(10_000_000):
-        pass
-
-
-def cost(work: Callable[[], _T]) -> tuple[float, _T]:
-    """Seconds of the processor, and what came of them."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    came = work()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_utime - before, came
-
-
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_costs_seconds_and_no_more(name: str) -> None:
     reader, text = HOSTILE[name]
-    taken, came = cost(lambda: read(reader, text))
-    once, _ = cost(yardstick)
-    assert taken < 100 * once
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    came = read(reader, text)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 30
     assert came.leftovers
     assert sum(len(each.servers) for each in came.services) <= MOST_IN_ALL
     assert all(len(each.servers) <= MOST_SERVERS for each in came.services)
