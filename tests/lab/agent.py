@@ -63,14 +63,16 @@ def with_layer4(document: Mapping[str, Any], layout: Layout) -> dict[str, Any]:
     """`document` with the same servers behind a layer 4 service, too.
 
     By direct routing, as the guide teaches it: every real server of the lab has the address on
-    its loopback, and it answers clients in its own network without the appliance. Persistence
-    is off, so that a person sees at once who takes over.
+    its loopback, and it answers clients in its own network without the appliance. Without
+    persistence and in turn, so that a person sees at once who takes over: wlc counts a kept
+    connection as 256 ended ones, which for a few clients means the other server for half a minute.
     """
     direct = {
         "label": "web-dr",
         "addresses": [DIRECT_VIP],
         "ports": str(WEB_PORT),
         "forwarding": "dr",
+        "scheduler": "wrr",
         "persistence_s": 0,
         "check": {"kind": "negotiate", "protocol": "http", "request": "/health", **OFTEN},
         "servers": [

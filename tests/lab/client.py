@@ -246,7 +246,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--targets", type=Path, required=True)
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--figures", type=Path, required=True)
-    parser.add_argument("--rate", type=float, default=30.0)
+    parser.add_argument("--rate", type=float, required=True)
     asyncio.run(run(parser.parse_args(argv)))
 
 

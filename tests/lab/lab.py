@@ -36,6 +36,7 @@ from tests.lab.layout import APPLIANCE, CLIENT, WEB_PORT, Layout
 
 BROWSER = "browser"
 """The name of the job that sends requests."""
+REQUESTS_PER_S = 30.0
 READY_S = 20
 WITHOUT_LAYER4 = "without-layer4"
 """A file of the lab's folder that says why there is none."""
@@ -45,8 +46,12 @@ _WEBSERVER = Path(__file__).with_name("webserver.py")
 class Lab:
     """One lab; `with` starts and ends it."""
 
-    def __init__(self, servers: int = 3, *, spares: int = 3) -> None:
+    def __init__(
+        self, servers: int = 3, *, spares: int = 3, rate_per_s: float = REQUESTS_PER_S
+    ) -> None:
+        """`rate_per_s`: how many requests the client sends, through all services together."""
         self.layout = Layout(servers, spares)
+        self._rate_per_s = rate_per_s
         self.without_layer4 = ""
         """Why it has no layer 4 service though one was asked for, in the agent's words."""
         self._end: Callable[[], None] | None = None
@@ -181,6 +186,7 @@ class Lab:
                 *("--targets", str(self.folder / "targets")),
                 *("--socket", str(self.socket)),
                 *("--figures", str(self.folder / "client.json")),
+                *("--rate", str(self._rate_per_s)),
             ],
         )
 
