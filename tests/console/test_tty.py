@@ -144,12 +144,12 @@ def test_a_status_screen_that_is_killed_comes_back(start: Starter, login: Path) 
 
 CRASHING = """
 import sys
-from console.screens.status import StatusScreen
+from console import status_words
 
-def show_body(self, picture):
+def facts(*_):
     raise RuntimeError("planted")
 
-StatusScreen.show_body = show_body
+status_words.facts = facts
 from console.tty import main
 main(sys.argv[1:])
 """
