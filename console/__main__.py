@@ -59,9 +59,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(given: argparse.Namespace) -> int:
     from console import faults, terminal
-
-    # httpx's command line brings click, pygments and a progress bar; httpx does without them
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from services.client import Client, socket_path
 
     socket = given.socket or socket_path()

@@ -96,9 +96,6 @@ class ConsoleApp(Working, inherit_bindings=False):
         self.set_timer(HOLD_S, self._held_back.close)
         self.run_worker(self.watching.run(), group="status", exclusive=True, exit_on_error=False)
 
-    async def on_unmount(self) -> None:
-        await self.appliance.aclose()
-
     def on_resize(self, event: Resize) -> None:
         from console.screens.too_small import TooSmall
 

@@ -231,7 +231,7 @@ def test_without_a_terminal_it_says_so() -> None:
 
 
 def test_the_start_brings_no_textual_into_the_process_that_stays_root() -> None:
-    code = "import console.tty, sys; print({'textual', 'httpx', 'pydantic'} & set(sys.modules))"
+    code = "import console.tty, sys; print({'textual', 'h11', 'pydantic'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
