@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +25,7 @@ EXIT_USAGE = 2
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the console and exit with its status: 0 left, 2 wrong usage, 3 a fault.
-
-    Before login also `EXIT_LOG_IN`: somebody wants in.
-    """
+    """Run the console and exit with its status: 0 left, 2 wrong usage, 3 a fault."""
     given = _arguments(argv)
     from console import terminal
 
@@ -63,9 +59,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(given: argparse.Namespace) -> int:
     from console import faults, terminal
-
-    # httpx's command line brings click, pygments and a progress bar; httpx does without them
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from services.client import Client, socket_path
 
     socket = given.socket or socket_path()
@@ -81,21 +74,10 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _made(given: argparse.Namespace, client: Client, *, plain_frames: bool) -> ConsoleApp:
-    from console.app import ConsoleApp, StatusFirst
+    from console.app import ConsoleApp, Session, StatusFirst
 
-    if given.before_login or given.session:
-        from console.sessions import BeforeLogin, Session
-
-        if given.session:
-            return Session(client, plain_frames=plain_frames)
-        painted = partial(_tell, given.painted) if given.painted is not None else None
-        return BeforeLogin(client, plain_frames=plain_frames, painted=painted)
-    kind = StatusFirst if given.status_screen else ConsoleApp
+    kind = Session if given.session else StatusFirst if given.status_screen else ConsoleApp
     return kind(client, plain_frames=plain_frames)
-
-
-def _tell(descriptor: int) -> None:
-    os.write(descriptor, b"painted")
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -112,17 +94,6 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--status-screen",
         action="store_true",
         help="begin with the status screen",
-    )
-    parser.add_argument(
-        "--before-login",
-        action="store_true",
-        help="the status screen alone; ends with status 10 when somebody wants to log in",
-    )
-    parser.add_argument(
-        "--painted",
-        type=int,
-        metavar="FD",
-        help="with --before-login: write a word there once the first figures are painted",
     )
     parser.add_argument(
         "--session", action="store_true", help="logging out ends it, as in a login shell"

@@ -19,7 +19,7 @@ from textual.binding import Binding
 from textual.events import Resize
 from textual.screen import Screen
 
-from console import faults, theme
+from console import faults, style
 from console.appliance import Appliance
 from console.keymap import GLOBAL, bindings
 from console.picture import Picture
@@ -67,21 +67,14 @@ class ConsoleApp(Working, inherit_bindings=False):
         *(Binding(digit, f"jump({digit})", show=False) for digit in "12345678"),
     ]
 
-    def __init__(
-        self,
-        appliance: Appliance,
-        *,
-        resident: bool = False,
-        plain_frames: bool = False,
-    ) -> None:
-        """`resident`: on the machine's own screen, which nobody may leave for a shell."""
-        theme.use_plain_scrollbars()
+    def __init__(self, appliance: Appliance, *, plain_frames: bool = False) -> None:
+        """`plain_frames`: drawn with `+-|`, for a terminal without line signs."""
+        style.use_plain_scrollbars()
         super().__init__(ansi_color=True)
-        self.register_theme(theme.BASIC)
-        self.theme = theme.BASIC.name
+        self.register_theme(style.BASIC)
+        self.theme = style.BASIC.name
         self.appliance = appliance
-        self.watching = Watch(appliance, self._paint)
-        self.resident = resident
+        self.watching = Watch(appliance, self._paint, draft=appliance.draft)
         self.view = View()
         """How the person likes the Overview; kept while they are elsewhere."""
         self.system = System.LINUX
@@ -102,9 +95,6 @@ class ConsoleApp(Working, inherit_bindings=False):
         self._held_back.enter_context(self.batch_update())
         self.set_timer(HOLD_S, self._held_back.close)
         self.run_worker(self.watching.run(), group="status", exclusive=True, exit_on_error=False)
-
-    async def on_unmount(self) -> None:
-        await self.appliance.aclose()
 
     def on_resize(self, event: Resize) -> None:
         from console.screens.too_small import TooSmall
@@ -302,6 +292,13 @@ class ConsoleApp(Working, inherit_bindings=False):
 
 
 class StatusFirst(ConsoleApp):
-    """The console of the machine's own screen: it begins before login."""
+    """The console that begins with the status screen."""
 
     DEFAULT_MODE = "status"
+
+
+class Session(ConsoleApp):
+    """The console of somebody who has logged in: leaving it ends their session."""
+
+    def action_log_out(self) -> None:
+        self._unless_unsaved(self.quit_when_done)

@@ -43,9 +43,6 @@ from services.api_reports import (
 class Appliance(Protocol):
     """Every call raises `services.errors.ApplianceError`, `Unreachable` when nobody answers."""
 
-    async def aclose(self) -> None:
-        """Hang up."""
-
     async def whoami(self) -> WhoAmI:
         """Who the agent takes us for."""
 

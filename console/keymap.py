@@ -10,8 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from textual.binding import Binding, BindingType
+from console.glyphs import wrap
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+EXPLAINED_WIDTH = 22
+"""Cells that explained keys take; what they do begins after them."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +171,9 @@ def bindings(*ids: str, ahead: bool = False) -> list[BindingType]:
     belongs to the field they moved to, however busy the machine is. Not for a key that takes
     what stands in the fields: it would overtake those that are still on their way to one.
     """
+    # the table serves a screen without Textual, too
+    from textual.binding import Binding
+
     return [
         Binding(
             ",".join(KEYS[name].keys),
@@ -177,6 +187,17 @@ def bindings(*ids: str, ahead: bool = False) -> list[BindingType]:
     ]
 
 
-def in_words(ids: Iterable[str]) -> list[tuple[str, str]]:
-    """For the help screen: all keys of each action, and its sentence."""
-    return [(" ".join(readable(key) for key in KEYS[name].keys), KEYS[name].help) for name in ids]
+def explained(ids: Iterable[str], width: int) -> list[str]:
+    """For a help screen: all keys of each action and its sentence, in lines of that width."""
+    lines: list[str] = []
+    for name in ids:
+        key = KEYS[name]
+        lines += beside(" ".join(map(readable, key.keys)), key.help, width)
+    return lines
+
+
+def beside(left: str, text: str, width: int) -> list[str]:
+    """Something short, and what is to be said of it in a column beside it."""
+    first, *rest = wrap(text, max(20, width - EXPLAINED_WIDTH - 2))
+    head = f"{left[:EXPLAINED_WIDTH]:<{EXPLAINED_WIDTH}} {first}"
+    return [head, *(" " * (EXPLAINED_WIDTH + 1) + line for line in rest)]

@@ -26,6 +26,7 @@ VT = re.compile(r"/dev/(tty|ttyS|hvc)[0-9]+")
 """Consoles of the machine itself; others come over a network."""
 
 LEAST_WIDTH, LEAST_HEIGHT = 80, 24
+TOO_SMALL = f"terminal too small: {LEAST_WIDTH}x{LEAST_HEIGHT} needed"
 
 EXIT_LOG_IN = 10
 """Status of a console before login: the person in front of it wants to log in."""

@@ -3,42 +3,15 @@
 
 A Linux console ignores bright backgrounds and rounds everything else to something
 unreadable, so there is one look that is right there and therefore everywhere. Styles are
-values of this module; the style sheet only says where things stand.
+values of this module; what Textual wants to know of it is in `console.style`.
 """
 
 from __future__ import annotations
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.scrollbar import ScrollBar, ScrollBarRender
-from textual.theme import Theme
 
 from services.api import Health
-
-BASIC = Theme(
-    name="ballast-basic",
-    ansi=True,
-    dark=True,
-    primary="ansi_cyan",
-    secondary="ansi_blue",
-    accent="ansi_yellow",
-    warning="ansi_yellow",
-    error="ansi_red",
-    success="ansi_green",
-    foreground="ansi_white",
-    background="ansi_black",
-    surface="ansi_black",
-    panel="ansi_black",
-    boost="ansi_black",
-    variables={
-        "ansi-background": "ansi_black",
-        "ansi-foreground": "ansi_white",
-        "border": "ansi_cyan",
-        "border-blurred": "ansi_white",
-        "scrollbar": "ansi_cyan",
-        "scrollbar-background": "ansi_blue",
-    },
-)
 
 
 def _style(
@@ -89,15 +62,3 @@ def chip(health: Health) -> Segment:
 
 NEW_CHIP = Segment("  NEW  ", _style("black", "cyan"))
 """In front of what only the draft knows."""
-
-
-class PlainScrollBar(ScrollBarRender):
-    """Whole cells only: the usual ends are eighth blocks, which a console lacks."""
-
-    VERTICAL_BARS = [" "] * 8
-    HORIZONTAL_BARS = [" "] * 8
-
-
-def use_plain_scrollbars() -> None:
-    """Textual keeps the renderer on the class, so it is set once, for all."""
-    ScrollBar.renderer = PlainScrollBar

@@ -102,7 +102,7 @@ def _watch(given: argparse.Namespace) -> bool:
 def _shown(given: argparse.Namespace) -> int:
     """Run the status screen once; its exit status, negative for a signal."""
     told, tell = os.pipe()
-    child = apart(partial(_console, given, tell), account=given.account or None)
+    child = apart(partial(_status_screen, given, tell), account=given.account or None)
     os.close(tell)
 
     def end(number: int, _frame: FrameType | None) -> None:
@@ -122,14 +122,11 @@ def _shown(given: argparse.Namespace) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def _console(given: argparse.Namespace, tell: int) -> None:
+def _status_screen(given: argparse.Namespace, tell: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    from console.__main__ import main as console
+    from console import before_login
 
-    options = ["--before-login", "--painted", str(tell)]
-    options += ["--socket", str(given.socket)] if given.socket else []
-    options += ["--log", str(given.log)] if given.log else []
-    console(options)
+    before_login.main(given.socket, painted=partial(os.write, tell, b"painted"))
 
 
 def _note(painted: Path) -> None:

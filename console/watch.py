@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 from console import faults
-from console.appliance import Appliance
 from console.picture import Picture
 from services.errors import ApplianceError, Unable
+
+if TYPE_CHECKING:
+    from services.api import DraftView, Status, WhoAmI
 
 REFRESH_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 RETRY_S = 1.0
@@ -31,12 +34,30 @@ def uptime_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+class Watched(Protocol):
+    """What is read; both raise `ApplianceError`."""
+
+    async def status(self) -> Status:
+        """The figures."""
+
+    async def whoami(self) -> WhoAmI:
+        """Who the agent takes us for."""
+
+
 class Watch:
     """Keeps the picture, and tells when it has changed."""
 
-    def __init__(self, appliance: Appliance, tell: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        appliance: Watched,
+        tell: Callable[[], None],
+        *,
+        draft: Callable[[], Awaitable[DraftView]] | None = None,
+    ) -> None:
+        """`draft` fetches this console's pending changes; None: it can have none."""
         self._appliance = appliance
         self._tell = tell
+        self._draft = draft
         self._wake = asyncio.Event()
         self._lost_at: float | None = None
         self.picture = Picture()
@@ -85,10 +106,10 @@ class Watch:
             replace(self.picture, status=status, who=who, lost=None, lost_s=0.0, starting=False)
         )
         undone = before is not None and before.node.confirm is not None
-        if new or (undone and status.node.confirm is None):
+        if self._draft and (new or (undone and status.node.confirm is None)):
             # after the figures are on the screen: a draft brings a whole document with it, and
             # one whose change was not kept is back
-            draft = await self._appliance.draft()
+            draft = await self._draft()
             self.change(replace(self.picture, drafted=draft.edits, clashes=len(draft.clashes)))
 
     def change(self, picture: Picture) -> None:

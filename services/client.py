@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one door through which console, command line and tests reach the agent.
 
-Everything is a typed call; HTTP stays in this module. An error of the agent arrives as the
-same class it was raised as, so a caller never looks at a status code.
+Everything is a typed call; HTTP stays in `services.transport`. An error of the agent arrives as
+the same class it was raised as, so a caller never looks at a status code.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from services import errors
+from services import errors, transport
 from services.api import (
     AddressProbe,
     Applied,
@@ -51,10 +50,6 @@ from services.api_reports import (
 
 DEFAULT_SOCKET = Path("/run/ballast/agent.sock")
 
-KEPT_S = 3
-"""Idle seconds after which a connection is not used again: the agent hangs up after 5, and a
-question every 5 seconds would meet a closing door now and then."""
-
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _Read = TypeVar("_Read")
 _REVISIONS: TypeAdapter[tuple[RevisionInfo, ...]] = TypeAdapter(tuple[RevisionInfo, ...])
@@ -68,28 +63,16 @@ def socket_path(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 class Client:
-    """A connection to the agent's socket.
+    """The agent behind its socket.
 
     Every call raises what the agent raised (`Refused` and its children, `ApplyFailed`, …), or
     `Unreachable` when nobody listens.
     """
 
     def __init__(self, socket: Path, *, terminal: str = "") -> None:
+        """`terminal` names the draft that is this client's."""
         self._socket = socket
-        # an apply judges, reloads and verifies: slow on a loaded unit, never minutes
-        self._http = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(
-                uds=str(socket), verify=False, limits=httpx.Limits(keepalive_expiry=KEPT_S)
-            ),
-            base_url="http://ballast",
-            headers={"X-Ballast-Terminal": terminal} if terminal else {},
-            timeout=httpx.Timeout(60, connect=5),
-            trust_env=False,
-        )
-
-    async def aclose(self) -> None:
-        """Close the connection."""
-        await self._http.aclose()
+        self._headers = {"X-Ballast-Terminal": terminal} if terminal else {}
 
     async def whoami(self) -> WhoAmI:
         """Who the agent takes us for."""
@@ -237,23 +220,13 @@ class Client:
         data: bytes | None = None,
         query: Mapping[str, str] | None = None,
     ) -> bytes:
-        headers = {"Content-Type": "application/json"} if data is not None else {}
-        try:
-            answer = await self._http.request(
-                method, path, content=data, params=query, headers=headers
-            )
-        except httpx.TimeoutException as error:
-            raise errors.Unreachable(
-                "The agent did not answer in time.", do="Try again; see the journal if it stays."
-            ) from error
-        except httpx.HTTPError as error:
-            raise errors.Unreachable(
-                f"The agent does not answer on {self._socket}.",
-                do="See whether ballast-agent runs, and whether this account may use the socket.",
-            ) from error
-        if answer.is_success:
-            return answer.content
-        raise rebuilt(answer.content, answer.status_code)
+        headers = self._headers | ({"Content-Type": "application/json"} if data else {})
+        status, said = await transport.ask(
+            self._socket, method, path, query=query, headers=headers, body=data or b""
+        )
+        if status < 300:
+            return said
+        raise rebuilt(said, status)
 
 
 def _understood(read: Callable[[bytes], _Read], content: bytes) -> _Read:

@@ -28,7 +28,8 @@ PURE = (
 DOORS: dict[str, tuple[str, ...]] = {
     "starlette": ("services.agent",),
     "uvicorn": ("services.agent",),
-    "httpx": ("services.client",),
+    "h11": ("services.transport", "services.agent"),
+    "httpx": (),
     "jinja2": ("services.render",),
     "multiprocessing": (),
     "pty": (),

@@ -23,9 +23,9 @@ from console import theme
 from console.glyphs import fit, wrap
 from console.picture import Picture
 from console.roles import offered
+from console.status_words import calm
 from console.widgets import bars
 from console.widgets.lines import Lines
-from services.errors import Unreachable
 
 if TYPE_CHECKING:
     from console.app import ConsoleApp
@@ -207,26 +207,3 @@ class Frame(Screen[None], inherit_bindings=False):
 
     def action_back(self) -> None:
         self.console_app.leave()
-
-
-def calm(picture: Picture, width: int) -> list[list[Segment]]:
-    """Instead of figures that are no longer true: what is wrong, and that nobody need do much."""
-    error = picture.lost
-    if error is None:
-        return []
-    if picture.starting:
-        return [[], [], [Segment("   Ballast is starting ...", theme.STRONG)]]
-    told = [
-        (error.what, theme.STRONG),
-        (error.do, theme.PLAIN),
-        ("", theme.PLAIN),
-    ]
-    if isinstance(error, Unreachable):
-        told += [
-            ("Traffic is not touched by this: what was balanced is balanced on.", theme.PLAIN),
-            ("This screen goes on by itself as soon as the agent answers.", theme.PLAIN),
-        ]
-    lines: list[list[Segment]] = [[], []]
-    for text, style in told:
-        lines += [[Segment(f"   {line}", style)] for line in wrap(text, max(20, width - 6))]
-    return lines

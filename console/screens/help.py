@@ -7,12 +7,10 @@ from textual.screen import Screen
 
 from console import theme
 from console.glyphs import wrap
-from console.keymap import GLOBAL, in_words
+from console.keymap import GLOBAL, beside, explained
 from console.roles import offered
 from console.screens.frame import Frame
 from console.screens.text import TextLine, TextScreen
-
-KEY_WIDTH = 22
 
 
 class HelpScreen(TextScreen):
@@ -44,30 +42,20 @@ class HelpScreen(TextScreen):
         own = offered(about.picture.who, about.KEYS) if isinstance(about, Frame) else ()
         if own:
             lines += [("", theme.PLAIN), ("Keys of this screen", theme.HEADING)]
-            lines += _keys(own, width)
+            lines += _plain(explained(own, width))
         for paragraph in paragraphs[1:]:
             title, _, words = paragraph.partition("\n")
             if not words:
                 lines += [("", theme.PLAIN), (title, theme.HEADING)]
                 continue
-            texts = wrap(words, max(20, width - KEY_WIDTH - 2))
-            lines += _beside(title, texts)
+            lines += _plain(beside(title, words, width))
         lines += [("", theme.PLAIN), ("Keys on every screen", theme.HEADING)]
-        lines += _keys(GLOBAL, width)
+        lines += _plain(explained(GLOBAL, width))
         lines.append(
             ("1 .. 8                 The item of the main menu with that number.", theme.PLAIN)
         )
         return lines
 
 
-def _keys(names: tuple[str, ...], width: int) -> list[TextLine]:
-    lines: list[TextLine] = []
-    for keys, sentence in in_words(names):
-        lines += _beside(keys, wrap(sentence, max(20, width - KEY_WIDTH - 2)))
-    return lines
-
-
-def _beside(left: str, texts: list[str]) -> list[TextLine]:
-    first, *rest = texts
-    lines = [(f"{left[:KEY_WIDTH]:<{KEY_WIDTH}} {first}", theme.PLAIN)]
-    return lines + [(" " * (KEY_WIDTH + 1) + text, theme.PLAIN) for text in rest]
+def _plain(lines: list[str]) -> list[TextLine]:
+    return [(line, theme.PLAIN) for line in lines]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Status screen: what the appliance shows to whoever stands before it, read only.
 
-Counts of services by colour and no names: which services exist is nobody's business before
-login.
+Here it is a screen of the console. The same words before login, on the machine's own screen, are
+painted by `console.before_login`.
 """
 
 from __future__ import annotations
@@ -10,40 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.segment import Segment
-from rich.style import Style
 from textual.binding import Binding
 from textual.widget import Widget
 
-from console import theme
-from console.glyphs import bar, fit, wrap
+from console import status_words, theme
 from console.keymap import bindings
 from console.picture import Picture
 from console.screens.frame import Frame
 from console.widgets import bars
 from console.widgets.lines import Lines
-from console.wording import count, duration
-from services.api import Health, InterfaceStatus, NodeStatus, Status
-
-_Words = list[list[Segment]]
-
-ROOM = 20
-"""Lines between the bars on a screen of 24."""
-
-FIRST = {
-    "setup": "setup / setup                address, gateway and name",
-    "loadbalancer": "loadbalancer / loadbalancer  the console: all else",
-    "root": "root / loadbalancer          a shell",
-}
-"""The guide's accounts and passwords."""
 
 
 class StatusScreen(Frame):
     """Product, name, network, health; F2 leads in."""
 
-    CRUMBS = "Status"
-    FOOTER = ("help", "log_in", "power", "repaint")
+    CRUMBS = status_words.CRUMBS
+    FOOTER = status_words.FOOTER
     KEYS = ("log_in", "power", "quit", "repaint")
-    ABOUT = "What this appliance is, how it does and how to reach it. F2 or Enter logs in."
+    ABOUT = status_words.ABOUT
     LIVE = True
     BINDINGS = [  # noqa: RUF012 - as Textual declares it
         *bindings("log_in", "quit", "review"),
@@ -56,8 +40,8 @@ class StatusScreen(Frame):
     def show_body(self, picture: Picture) -> None:
         if picture.status is not None:
             lines = self.query_one("#facts", Lines)
-            room = lines.size.height or ROOM
-            lines.show(facts(picture.status, self.cells_wide, room))
+            room = lines.size.height or status_words.ROOM
+            lines.show(status_words.facts(picture.status, self.cells_wide, room))
 
     def title_bar(self, picture: Picture, width: int) -> list[Segment]:
         return bars.title(picture, self.CRUMBS, width, named=False)
@@ -66,124 +50,10 @@ class StatusScreen(Frame):
         self.console_app.log_in()
 
     def action_quit(self) -> None:
-        if self.console_app.resident:
-            self.say("This is the appliance's own screen: it stays. F12 restarts or shuts down.")
-        else:
-            self.console_app.quit_when_done()
+        self.console_app.quit_when_done()
 
     def action_jump(self) -> None:
-        self.say("F2 logs in first.", theme.WARNING)
+        self.say(status_words.LOGIN_FIRST, theme.WARNING)
 
     def action_review(self) -> None:
-        self.say("F2 logs in first.", theme.WARNING)
-
-
-def facts(status: Status, width: int = 80, room: int = ROOM) -> _Words:
-    """Everything the screen says, line by line; blank lines give way where it gets crowded."""
-    node = status.node
-    gauges = f"{bar(node.cpu_pct)} {node.cpu_pct:.0f}%"
-    memory = f"{bar(node.memory_pct)} {node.memory_pct:.0f}%"
-    lines: _Words = [
-        [],
-        [
-            Segment(f"   Ballast {node.version}", theme.STRONG),
-            Segment("  load balancer", theme.PLAIN),
-        ],
-        *_notices(node, width),
-        [],
-        _fact("Host name", node.hostname),
-        _fact("Up", f"{duration(node.uptime_s)}, revision {node.revision}"),
-        _fact("CPU", f"{gauges}   Memory {memory}"),
-        [],
-        *(_card(card, first=number == 0) for number, card in enumerate(node.interfaces)),
-        [],
-        [*_label("Services"), *_counts(status)],
-        [],
-        *_login(node),
-        *_next(status),
-    ]
-    while len(lines) > room and [] in lines:
-        del lines[len(lines) - 1 - lines[::-1].index([])]
-    return lines
-
-
-def _notices(node: NodeStatus, width: int) -> _Words:
-    """What is wrong stands on top: whoever walks up to the screen came because of it."""
-    told = [line for text in node.notices[:3] for line in wrap(f"! {text}", max(20, width - 6))]
-    return [[], *([Segment(f"   {line}", theme.WARNING)] for line in told[:4])] if told else []
-
-
-def _label(text: str) -> list[Segment]:
-    return [Segment(fit(f"   {text}", 16), theme.FAINT)]
-
-
-def _fact(label: str, value: str) -> list[Segment]:
-    return [*_label(label), Segment(value, theme.PLAIN)]
-
-
-def _card(card: InterfaceStatus, *, first: bool) -> list[Segment]:
-    link = ("link up  ", theme.GOOD) if card.carrier else ("no link  ", theme.FAINT)
-    addresses = "  ".join((*card.addresses, *card.not_saved)) or "no address"
-    pieces = [
-        *_label("Network" if first else ""),
-        Segment(f"{card.name}  ", theme.PLAIN),
-        Segment(*link),
-        Segment(addresses, theme.PLAIN if card.addresses else theme.FAINT),
-    ]
-    if card.not_saved:
-        pieces.append(Segment(f"  {len(card.not_saved)} not saved", theme.WARNING))
-    return pieces
-
-
-def _counts(status: Status) -> list[Segment]:
-    if not status.services:
-        return [Segment("none yet", theme.PLAIN)]
-    pieces: list[Segment] = []
-    shades: tuple[tuple[Health, Style], ...] = tuple(theme.CHIPS.items())
-    for health, style in shades:
-        number = sum(service.health is health for service in status.services)
-        if number:
-            pieces += [Segment(f" {number} {health.value} ", style), Segment("  ", theme.PLAIN)]
-    servers = sum(len(service.servers) for service in status.services)
-    pieces.append(Segment(f"{count(servers, 'real server')}", theme.PLAIN))
-    return pieces
-
-
-def _login(node: NodeStatus) -> _Words:
-    """How to log in, with the guide's words for as long as they are true."""
-    hosts = _hosts(node)
-    if not node.factory:
-        if not hosts:
-            return [_fact("Log in", "F2 or Enter; no network yet")]
-        here = "F2 or Enter; from elsewhere  "
-        return [
-            _fact("Log in", here + f"ssh {hosts[0]}"),
-            *(_fact("", " " * len(here) + f"ssh {host}") for host in hosts[1:3]),
-        ]
-    return [
-        _fact("Log in", "F2 or Enter. For the first time, user / password:"),
-        *(_fact("", FIRST[name]) for name in FIRST if name in node.factory),
-        _fact("", "Good on this screen only; the first login asks for a new one."),
-    ]
-
-
-def _next(status: Status) -> _Words:
-    """The next step of somebody who has just unpacked the unit."""
-    node = status.node
-    if "setup" in node.factory:
-        return [_fact("Next", "Log in as setup and give the unit its address.")]
-    if status.services:
-        return []
-    if "loadbalancer" in node.factory:
-        return [_fact("Next", "Log in as loadbalancer, here; later also by SSH.")]
-    return [_fact("Next", "Log in; 3 Cluster Configuration makes a virtual service.")]
-
-
-def _hosts(node: NodeStatus) -> list[str]:
-    """The unit's own addresses by which it is reached now."""
-    return [
-        address.partition("/")[0]
-        for card in node.interfaces
-        if card.carrier
-        for address in (*card.addresses, *card.not_saved)
-    ]
+        self.say(status_words.LOGIN_FIRST, theme.WARNING)

@@ -9,7 +9,7 @@ from textual.events import Key
 from textual.screen import Screen
 
 from console import theme
-from console.terminal import fits
+from console.terminal import TOO_SMALL, fits
 from console.widgets.lines import Lines
 
 
@@ -17,7 +17,7 @@ class TooSmall(Screen[None], inherit_bindings=False):
     """Covers everything until the terminal has grown; no key reaches what is below."""
 
     def compose(self) -> ComposeResult:
-        yield Lines([(Segment("terminal too small: 80x24 needed", theme.WARNING),)])
+        yield Lines([(Segment(TOO_SMALL, theme.WARNING),)])
 
     def on_screen_resume(self) -> None:
         if fits(*self.app.size):

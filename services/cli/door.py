@@ -39,7 +39,7 @@ class Door:
     def ask(
         self, question: Callable[[Client], Awaitable[_Answer]], *, timeout_s: float | None = None
     ) -> _Answer:
-        """The answer to `question`, which gets a client that is closed afterwards.
+        """The answer to `question`, which gets a client.
 
         Raises what the client raises, and `TimeoutError` after `timeout_s`; without it the
         client's own limits hold.
@@ -47,12 +47,8 @@ class Door:
         import asyncio
 
         async def asked() -> _Answer:
-            client = self._connect(self._place())
-            try:
-                async with asyncio.timeout(timeout_s):
-                    return await question(client)
-            finally:
-                await client.aclose()
+            async with asyncio.timeout(timeout_s):
+                return await question(self._connect(self._place()))
 
         return asyncio.run(asked())
 

@@ -91,27 +91,24 @@ async def taken(lab: Lab) -> tuple[list[float], list[float], list[str]]:
     admin = lab.folder / "run" / "haproxy" / "admin.sock"
     client = Client(lab.socket)
     seen_ms, answered_ms, doubts = [], [], []
-    try:
-        before = worker_pid(admin)
-        todo = steps((await client.document()).document)
-        for step in todo:
-            await asyncio.sleep(PAUSE_S)
-            watching = asyncio.create_task(asyncio.to_thread(seen_at, admin, step))
-            await asyncio.sleep(0.01)  # the watcher asks already when the request leaves
-            begun = time.perf_counter()
-            await client.set_servers(step.wish)
-            answered_ms.append((time.perf_counter() - begun) * 1e3)
-            seen_ms.append((await watching - begun) * 1e3)
-        if worker_pid(admin) != before:
-            doubts.append("the worker was replaced")
-        await reload(client)
-        if worker_pid(admin) == before:
-            doubts.append("nothing was reloaded afterwards")
-        lost = sum(weight_of(admin, step) != step.weight for step in todo)
-        if lost:
-            doubts.append(f"{lost} changes were gone after a reload")
-    finally:
-        await client.aclose()
+    before = worker_pid(admin)
+    todo = steps((await client.document()).document)
+    for step in todo:
+        await asyncio.sleep(PAUSE_S)
+        watching = asyncio.create_task(asyncio.to_thread(seen_at, admin, step))
+        await asyncio.sleep(0.01)  # the watcher asks already when the request leaves
+        begun = time.perf_counter()
+        await client.set_servers(step.wish)
+        answered_ms.append((time.perf_counter() - begun) * 1e3)
+        seen_ms.append((await watching - begun) * 1e3)
+    if worker_pid(admin) != before:
+        doubts.append("the worker was replaced")
+    await reload(client)
+    if worker_pid(admin) == before:
+        doubts.append("nothing was reloaded afterwards")
+    lost = sum(weight_of(admin, step) != step.weight for step in todo)
+    if lost:
+        doubts.append(f"{lost} changes were gone after a reload")
     return seen_ms[WARM_UP:], answered_ms[WARM_UP:], doubts
 
 

@@ -159,10 +159,9 @@ async def stage(
     *,
     size: tuple[int, int] = (80, 24),
     status_first: bool = False,
-    resident: bool = False,
 ) -> AsyncIterator[Stage]:
     """A console in front of `fake`, with its first figures on the screen."""
-    app = (StatusFirst if status_first else ConsoleApp)(fake, resident=resident)
+    app = (StatusFirst if status_first else ConsoleApp)(fake)
     settling = Settling(app)
     with (
         patch("textual.app.wait_for_idle", settling.wait),

@@ -167,13 +167,6 @@ async def test_q_on_the_status_screen_ends_the_console_with_status_0() -> None:
         assert on.app.return_value == 0
 
 
-async def test_the_machines_own_screen_cannot_be_left_for_a_shell() -> None:
-    async with stage(scenes.small(), status_first=True, resident=True) as on:
-        await on.press("q")
-        await on.see("This is the appliance's own screen: it stays.")
-        assert on.app.is_running
-
-
 async def test_the_status_screen_shows_network_counts_and_how_to_reach_it() -> None:
     async with stage(scenes.small(), status_first=True) as on:
         await on.see(

@@ -144,12 +144,12 @@ def test_a_status_screen_that_is_killed_comes_back(start: Starter, login: Path) 
 
 CRASHING = """
 import sys
-from console.screens.status import StatusScreen
+from console import status_words
 
-def show_body(self, picture):
+def facts(*_):
     raise RuntimeError("planted")
 
-StatusScreen.show_body = show_body
+status_words.facts = facts
 from console.tty import main
 main(sys.argv[1:])
 """
@@ -231,7 +231,7 @@ def test_without_a_terminal_it_says_so() -> None:
 
 
 def test_the_start_brings_no_textual_into_the_process_that_stays_root() -> None:
-    code = "import console.tty, sys; print({'textual', 'httpx', 'pydantic'} & set(sys.modules))"
+    code = "import console.tty, sys; print({'textual', 'h11', 'pydantic'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -152,9 +152,6 @@ class ScriptedAppliance:
 
     # -- asking -----------------------------------------------------------------------------
 
-    async def aclose(self) -> None:
-        """Nothing to hang up."""
-
     async def whoami(self) -> WhoAmI:
         self._reached()
         return WhoAmI(user=self.user, role=self.role, draft=f"{self.user}@console")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One question to the agent's socket, by the standard library alone.
 
-`services.client` is the door for programs; it brings pydantic and httpx along, a second of
+`services.client` is the door for programs; it brings pydantic along, a second of
 start-up that a lab would pay three times over. This is enough to follow a document.
 """
 

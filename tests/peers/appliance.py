@@ -22,11 +22,7 @@ def asked(lab: Lab, question: Callable[[Client], Awaitable[_T]], *, terminal: st
     """One conversation with the agent."""
 
     async def talk() -> _T:
-        client = Client(lab.socket, terminal=terminal)
-        try:
-            return await question(client)
-        finally:
-            await client.aclose()
+        return await question(Client(lab.socket, terminal=terminal))
 
     return asyncio.run(talk())
 

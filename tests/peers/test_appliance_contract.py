@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -24,13 +24,10 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-async def appliance(lab: Lab) -> AsyncIterator[Appliance]:
+async def appliance(lab: Lab) -> Appliance:
     client = Client(lab.socket, terminal="contract")
-    try:
-        if (await client.status()).node.confirm is not None:
-            await client.rollback()
-        await client.discard()
-        await client.apply(ApplyRequest(document=base(), why="as every test begins"))
-        yield client
-    finally:
-        await client.aclose()
+    if (await client.status()).node.confirm is not None:
+        await client.rollback()
+    await client.discard()
+    await client.apply(ApplyRequest(document=base(), why="as every test begins"))
+    return client

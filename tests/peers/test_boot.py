@@ -100,11 +100,7 @@ def shown(unit: str, what: str) -> str:
 
 
 async def asked(question: Callable[[Client], Awaitable[T]]) -> T:
-    client = Client(SOCKET)
-    try:
-        return await question(client)
-    finally:
-        await client.aclose()
+    return await question(Client(SOCKET))
 
 
 async def until(good: Callable[[Status], bool], within_s: float = 30) -> Status:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from services.api import ErrorView, StoredKind
 from services.client import Client
-from services.errors import Unable
+from services.errors import Refused, Unable, Unreachable
 
 
 @asynccontextmanager
@@ -24,11 +25,9 @@ async def answering(path: Path, answer: bytes) -> AsyncIterator[Client]:
         writer.close()
 
     server = await asyncio.start_unix_server(say, path)
-    client = Client(path)
     try:
-        yield client
+        yield Client(path)
     finally:
-        await client.aclose()
         server.close()
         await server.wait_closed()
 
@@ -58,3 +57,21 @@ async def test_every_answer_that_is_none_is_unable(tmp_path: Path, answer: bytes
             with pytest.raises(Unable):
                 await ask(client)
         (tmp_path / "s").unlink(missing_ok=True)
+
+
+async def test_a_refusal_before_all_of_a_question_was_read_is_heard(tmp_path: Path) -> None:
+    told = ErrorView(kind="Refused", what="That is too much.", do="Send less.").model_dump_json()
+    async with answering(tmp_path / "s", http(413, told.encode())) as client:
+        with pytest.raises(Refused, match="too much"):
+            await client.store(StoredKind.SCRIPT, "big", "x" * 8_000_000)
+
+
+async def test_an_answer_that_ends_with_its_connection_is_whole(tmp_path: Path) -> None:
+    async with answering(tmp_path / "s", b"HTTP/1.1 200 X\r\n\r\n[]") as client:
+        assert await client.journal() == ()
+
+
+async def test_an_answer_that_is_cut_short_is_none(tmp_path: Path) -> None:
+    async with answering(tmp_path / "s", http(200, b"[]").replace(b"h: 2", b"h: 9")) as client:
+        with pytest.raises(Unreachable):
+            await client.journal()

@@ -99,10 +99,8 @@ async def test_an_account_that_holds_too_many_connections_is_told(tmp_path: Path
             writer.write(ASK + b"\r\n")
             await reader.readuntil(b"\r\n\r\n")  # answered, and kept open
             held.append(writer)
-        client = Client(path)
         with pytest.raises(Unable, match="connections to the agent open"):
-            await client.status()
-        await client.aclose()
+            await Client(path).status()
         held.pop().close()
 
         async def served() -> bool:
