@@ -59,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(given: argparse.Namespace) -> int:
     from console import faults, terminal
-    from services.client import Client, socket_path
+    from services.client import Client
+    from services.looking import socket_path
 
     socket = given.socket or socket_path()
     client = Client(socket, terminal=terminal.draft_name(terminal.name()))

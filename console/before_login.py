@@ -246,12 +246,12 @@ def main(socket: Path | None, painted: Callable[[], object]) -> NoReturn:
     """Show it on this terminal; exits with what `show` returns, or 3 after a fault."""
     terminal.scrub()
     gc.disable()
-    from services.client import Client, socket_path
+    from services.looking import Looker, socket_path
 
     gc.freeze()
     gc.enable()
     try:
-        status = asyncio.run(show(Client(socket or socket_path()), painted))
+        status = asyncio.run(show(Looker(socket or socket_path()), painted))
     except Exception as error:  # noqa: BLE001 - the last door before the screen
         faults.record(error, "showing the status")
         status = faults.EXIT_FAULT

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from services.api import Edit, Status, WhoAmI
-from services.errors import ApplianceError
+if TYPE_CHECKING:
+    from services.api import Edit
+    from services.api_status import Status, WhoAmI
+    from services.errors import ApplianceError
 
 CALM_AFTER_S = 4.0
 """An agent that restarts is back within this time: until then the last figures stay."""

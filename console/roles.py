@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from services.api import AccessRole, WhoAmI
+from services.api_status import AccessRole, WhoAmI
 
 _OPERATORS = (AccessRole.OPERATOR,)
 _SETUP = (AccessRole.SETUP,)

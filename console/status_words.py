@@ -14,7 +14,7 @@ from console import theme
 from console.glyphs import bar, fit, wrap
 from console.picture import Picture
 from console.wording import count, duration
-from services.api import Health, InterfaceStatus, NodeStatus, Status
+from services.api_status import Health, InterfaceStatus, NodeStatus, Status
 from services.errors import Unreachable
 
 _Words = list[list[Segment]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from rich.segment import Segment
 from rich.style import Style
 
-from services.api import Health
+from services.api_status import Health
 
 
 def _style(

@@ -18,7 +18,8 @@ from console.picture import Picture
 from services.errors import ApplianceError, Unable
 
 if TYPE_CHECKING:
-    from services.api import DraftView, Status, WhoAmI
+    from services.api import DraftView
+    from services.api_status import Status, WhoAmI
 
 REFRESH_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 RETRY_S = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 
-from services.api import Health, InterfaceStatus, ServerStatus, ServiceStatus, Status
+from services.api_status import Health, InterfaceStatus, ServerStatus, ServiceStatus, Status
 
 
 def short(number: float) -> str:

@@ -1,21 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door through which console, command line and tests reach the agent.
-
-Everything is a typed call; HTTP stays in `services.transport`. An error of the agent arrives as
-the same class it was raised as, so a caller never looks at a status code.
-"""
+"""The one door through which console, command line and tests reach the agent: all its calls."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 
-from services import errors, transport
 from services.api import (
     AddressProbe,
     Applied,
@@ -24,7 +17,6 @@ from services.api import (
     DraftApply,
     DraftView,
     Edit,
-    ErrorView,
     JournalEntry,
     KnobRequest,
     PlanView,
@@ -33,13 +25,11 @@ from services.api import (
     Revision,
     RevisionInfo,
     SetupView,
-    Status,
     StoredFile,
     StoredKind,
     StoredScript,
     StoreRequest,
     System,
-    WhoAmI,
 )
 from services.api_reports import (
     CheckResults,
@@ -47,40 +37,16 @@ from services.api_reports import (
     Connections,
     Layer4Report,
 )
-
-DEFAULT_SOCKET = Path("/run/ballast/agent.sock")
+from services.looking import Looker, understood
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
-_Read = TypeVar("_Read")
 _REVISIONS: TypeAdapter[tuple[RevisionInfo, ...]] = TypeAdapter(tuple[RevisionInfo, ...])
 _STORED: TypeAdapter[tuple[StoredFile, ...]] = TypeAdapter(tuple[StoredFile, ...])
 _JOURNAL: TypeAdapter[tuple[JournalEntry, ...]] = TypeAdapter(tuple[JournalEntry, ...])
 
 
-def socket_path(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the agent listens: `$BALLAST_SOCKET`, else the appliance's own place."""
-    return Path(environment.get("BALLAST_SOCKET") or DEFAULT_SOCKET)
-
-
-class Client:
-    """The agent behind its socket.
-
-    Every call raises what the agent raised (`Refused` and its children, `ApplyFailed`, …), or
-    `Unreachable` when nobody listens.
-    """
-
-    def __init__(self, socket: Path, *, terminal: str = "") -> None:
-        """`terminal` names the draft that is this client's."""
-        self._socket = socket
-        self._headers = {"X-Ballast-Terminal": terminal} if terminal else {}
-
-    async def whoami(self) -> WhoAmI:
-        """Who the agent takes us for."""
-        return await self._get("/whoami", WhoAmI)
-
-    async def status(self) -> Status:
-        """Everything the Overview shows."""
-        return await self._get("/status", Status)
+class Client(Looker):
+    """All that the agent does for others."""
 
     async def document(self) -> Revision:
         """The running document."""
@@ -88,7 +54,7 @@ class Client:
 
     async def revisions(self) -> tuple[RevisionInfo, ...]:
         """All revisions kept, newest first."""
-        return _understood(_REVISIONS.validate_json, await self._ask("GET", "/revisions"))
+        return understood(_REVISIONS.validate_json, await self._ask("GET", "/revisions"))
 
     async def revision(self, number: int) -> Revision:
         """One revision."""
@@ -148,7 +114,7 @@ class Client:
         """What to do on a real server of a layer 4 service, by their permanent ids."""
         query = {"service": str(service), "server": str(server), "system": system.value}
         said = await self._ask("GET", "/setup", query=query)
-        return _understood(SetupView.model_validate_json, said)
+        return understood(SetupView.model_validate_json, said)
 
     async def examine(self, service: int | None = None) -> DoctorReport:
         """Have the doctor examine a service by its permanent id, or all; takes some seconds."""
@@ -165,7 +131,7 @@ class Client:
 
     async def stored(self, kind: StoredKind) -> tuple[StoredFile, ...]:
         """The secrets or scripts of health checks that are stored; of secrets only names."""
-        return _understood(_STORED.validate_json, await self._ask("GET", f"/stored/{kind.value}"))
+        return understood(_STORED.validate_json, await self._ask("GET", f"/stored/{kind.value}"))
 
     async def store(self, kind: StoredKind, name: str, text: str) -> StoredFile:
         """Store a secret or a script under a name, in place of one that is there."""
@@ -184,7 +150,7 @@ class Client:
     async def journal(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What happened, newest first."""
         said = await self._ask("GET", "/journal", query={"limit": str(limit)})
-        return _understood(_JOURNAL.validate_json, said)
+        return understood(_JOURNAL.validate_json, said)
 
     async def layer4(self) -> Layer4Report:
         """What every layer 4 service and its servers carry."""
@@ -195,10 +161,7 @@ class Client:
         asked = query.model_dump(mode="json", exclude_defaults=True)
         words = {name: str(value) for name, value in asked.items()}
         said = await self._ask("GET", "/connections", query=words)
-        return _understood(Connections.model_validate_json, said)
-
-    async def _get(self, path: str, answer: type[_Answer]) -> _Answer:
-        return _understood(answer.model_validate_json, await self._ask("GET", path))
+        return understood(Connections.model_validate_json, said)
 
     async def _send(
         self,
@@ -210,49 +173,4 @@ class Client:
     ) -> _Answer:
         data = body.model_dump_json().encode() if body is not None else None
         said = await self._ask(method, path, data=data, query=query)
-        return _understood(answer.model_validate_json, said)
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        data: bytes | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> bytes:
-        headers = self._headers | ({"Content-Type": "application/json"} if data else {})
-        status, said = await transport.ask(
-            self._socket, method, path, query=query, headers=headers, body=data or b""
-        )
-        if status < 300:
-            return said
-        raise rebuilt(said, status)
-
-
-def _understood(read: Callable[[bytes], _Read], content: bytes) -> _Read:
-    try:
-        return read(content)
-    except ValidationError as error:
-        raise errors.Unable(
-            "The agent's answer cannot be understood.", do="Use a client of the agent's version."
-        ) from error
-
-
-def rebuilt(content: bytes, status: int) -> errors.ApplianceError:
-    """The error that the agent raised, from its wire form."""
-    try:
-        view = ErrorView.model_validate_json(content)
-    except ValueError:
-        return errors.Unable(
-            f"The agent answered with status {status} and no explanation.",
-            do="Look in the agent's journal.",
-        )
-    if view.problems:
-        return errors.ConfigInvalid([errors.Problem(p.path, p.what, p.do) for p in view.problems])
-    if view.clashes:
-        return errors.EditConflict([errors.Clash(c.key, c.what) for c in view.clashes])
-    kind: Any = getattr(errors, view.kind, None)
-    plain = (errors.Refused, errors.NotFound, errors.Forbidden, errors.ApplyFailed)
-    chosen = kind if kind in plain else errors.Refused if status < 500 else errors.Unable
-    made: errors.ApplianceError = chosen(view.what, do=view.do)
-    return made
+        return understood(answer.model_validate_json, said)

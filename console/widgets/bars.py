@@ -13,7 +13,7 @@ from console.glyphs import bar, fit
 from console.keymap import KEYS
 from console.picture import Picture
 from console.wording import count, duration, rate, short
-from services.api import NodeStatus
+from services.api_status import NodeStatus
 
 FOOTER_PAIRS = 8
 """More do not fit on 80 columns."""

@@ -55,7 +55,7 @@ class Door:
     def _place(self) -> Path:
         if self.socket is not None:
             return self.socket
-        from services.client import socket_path
+        from services.looking import socket_path
 
         return socket_path()
 

@@ -34,7 +34,8 @@ from services.model.layer7 import (
 from services.model.local import Interface, Local, Role
 from services.model.nat import NatEntry, NatProtocol
 from services.model.problems import problems_from
-from services.model.service import Server, ServerState
+from services.model.service import Server
+from services.states import ServerState
 
 __all__ = [
     "LAYERS",

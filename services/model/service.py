@@ -3,24 +3,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from services.model.base import Comment, Id, IPAddress, Label, Model, Ports, VipAddress
+from services.states import ServerState
 
 PAGE_ADDRESS = "127.0.0.1"
 PAGE_PORT = 9081
 """How a fallback server is written that is the appliance's built-in page, and its port."""
-
-
-class ServerState(StrEnum):
-    """What the administrator wants of a real server."""
-
-    ONLINE = "online"
-    DRAIN = "drain"
-    HALT = "halt"
 
 
 class Named(Model):

@@ -98,8 +98,10 @@ def test_what_a_terminal_sends_is_read_as_the_keys_of_the_table(
     assert pressed(typed) == keys
 
 
-def test_it_loads_no_textual() -> None:
-    code = "import console.before_login, sys; print({'textual', 'starlette'} & set(sys.modules))"
+def test_it_loads_neither_textual_nor_the_model() -> None:
+    unwelcome = {"textual", "services.api", "services.model", "jinja2", "yaml"}
+    loads = "import console.before_login, services.looking, sys"
+    code = f"{loads}; print({unwelcome} & {{*sys.modules}})"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )

@@ -11,8 +11,8 @@ from contextlib import suppress
 import pytest
 
 from services.api import ErrorView
-from services.client import rebuilt
 from services.errors import ApplianceError, Refused, Unable
+from services.looking import rebuilt
 from tests.lab import Lab
 from tests.peers.appliance import changed, journal, running
 from tests.poll import eventually
