@@ -26,9 +26,9 @@ from tests.tree import ROOT
 PROGRAM = """
 import sys
 sys.path.insert(0, {root!r})
-import services.client
+import services.looking
 from pathlib import Path
-services.client.DEFAULT_SOCKET = Path({socket!r})
+services.looking.DEFAULT_SOCKET = Path({socket!r})
 from console.shell import main
 sys.exit(main(sys.argv[1:]))
 """
