@@ -44,15 +44,11 @@ NOTICE_S = 12.0
 """How long an answer to a key stays."""
 
 _FUNCTION_KEYS = {
-    number: name
-    for name, numbers in {
-        "f1": ("[A", "11~", "P"),
-        "f2": ("[B", "12~", "Q"),
-        "f7": ("18~",),
-        "f10": ("21~",),
-        "f12": ("24~",),
-    }.items()
-    for number in numbers
+    **dict.fromkeys(("[A", "11~", "P"), "f1"),
+    **dict.fromkeys(("[B", "12~", "Q"), "f2"),
+    "18~": "f7",
+    "21~": "f10",
+    "24~": "f12",
 }
 """What a Linux console, a VT220 and an xterm send, after Esc and `[` or `O`."""
 _PRESSED = re.compile(r"\x1b[\[O](?P<function>\[?[0-9;]*[A-Za-z~])|\x1b|(?P<sign>.)", re.DOTALL)
@@ -142,8 +138,7 @@ class Screen:
     def paint_all(self) -> None:
         """Paint as if nothing stood there: something else may have written over it."""
         with self._ending_at_a_fault():
-            self._rows = []
-            _write("\x1b[0m\x1b[2J")
+            self._wipe()
             self._paint()
 
     def listen(self) -> None:
@@ -161,11 +156,14 @@ class Screen:
         if action == "log_in":
             self.end(terminal.EXIT_LOG_IN)
         elif action == "repaint":
-            self._rows = []
-            _write("\x1b[0m\x1b[2J")
+            self._wipe()
         elif action in _ANSWERS:
             words, style = _ANSWERS[action]
             self._notice, self._said_at = [Segment(f" {words}", style)], monotonic()
+
+    def _wipe(self) -> None:
+        self._rows = []
+        _write("\x1b[0m\x1b[2J")
 
     def _paint(self) -> None:
         size = os.get_terminal_size(1)
