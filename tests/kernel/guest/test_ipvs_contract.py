@@ -17,6 +17,8 @@ from tests.netns import inside
 from tests.poll import eventually
 
 MODULES = Path("/proc/modules")
+GONE_S = 60
+"""A connection whose other side is silent keeps its network for so long after its last process."""
 
 
 def services_anywhere() -> int:
@@ -31,7 +33,7 @@ def _only_ours() -> None:
 
     /proc/net/ip_vs hides their services, but walks them (`services.drivers.ipvs_proc`).
     """
-    eventually(services_anywhere, lambda count: count == 0)
+    eventually(services_anywhere, lambda count: count == 0, within_s=GONE_S)
 
 
 @case.each
