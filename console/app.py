@@ -27,12 +27,9 @@ from console.rows import View
 from console.screens.dialog import Ask, Dialog
 from console.screens.frame import Frame
 from console.terminal import HUNG_UP, fits, is_there, on_hang_up
-from console.watch import Watch
+from console.watch import HOLD_S, Watch
 from console.working import Working
 from services.api import AccessRole, DraftView, System
-
-HOLD_S = 1.0
-"""How long the first painting waits for the first figures."""
 
 
 def _overview() -> Screen[None]:

@@ -9,7 +9,6 @@ as long as the machine runs. So it loads little, keeps little, and has little th
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import re
 import signal
@@ -28,8 +27,10 @@ from console import faults, status_words, terminal, theme
 from console.glyphs import cells, wrap
 from console.keymap import KEYS, explained
 from console.picture import Picture
-from console.watch import Watch
+from console.watch import HOLD_S, Watch
 from console.widgets import bars
+from console.wording import NOTICE_S
+from services.looking import Looker, socket_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,11 +38,6 @@ if TYPE_CHECKING:
     from console.watch import Watched
 
 Line = Sequence[Segment]
-
-EMPTY_S = 1.0
-"""How long the first painting waits for the first figures."""
-NOTICE_S = 12.0
-"""How long an answer to a key stays."""
 
 _FUNCTION_KEYS = {
     **dict.fromkeys(("[A", "11~", "P"), "f1"),
@@ -230,7 +226,7 @@ async def show(appliance: Watched, painted: Callable[[], object]) -> int:
     terminal.on_hang_up(lambda: loop.call_soon_threadsafe(screen.end, terminal.HUNG_UP))
     with _second_screen():
         loop.add_reader(0, screen.listen)
-        loop.call_later(EMPTY_S, screen.paint)
+        loop.call_later(HOLD_S, screen.paint)
         watching = asyncio.create_task(screen.watch.run())
         try:
             await asyncio.wait((screen.ended, watching), return_when=asyncio.FIRST_COMPLETED)
@@ -243,11 +239,6 @@ async def show(appliance: Watched, painted: Callable[[], object]) -> int:
 def main(socket: Path | None, painted: Callable[[], object]) -> NoReturn:
     """Show it on this terminal; exits with what `show` returns, or 3 after a fault."""
     terminal.scrub()
-    gc.disable()
-    from services.looking import Looker, socket_path
-
-    gc.freeze()
-    gc.enable()
     try:
         status = asyncio.run(show(Looker(socket or socket_path()), painted))
     except Exception as error:  # noqa: BLE001 - the last door before the screen

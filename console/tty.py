@@ -11,6 +11,7 @@ nobody may be locked out of a machine by what is only there to look nice.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -124,8 +125,12 @@ def _shown(given: argparse.Namespace) -> int:
 
 def _status_screen(given: argparse.Namespace, tell: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # a tenth of loading would be looking for garbage, and what is loaded stays
+    gc.disable()
     from console import before_login
 
+    gc.freeze()
+    gc.enable()
     before_login.main(given.socket, painted=partial(os.write, tell, b"painted"))
 
 

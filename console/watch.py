@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from services.api import DraftView
     from services.api_status import Status, WhoAmI
 
+HOLD_S = 1.0
+"""How long the first painting waits for the first figures."""
+
 REFRESH_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 RETRY_S = 1.0
 """While nobody answers, and while a countdown runs."""

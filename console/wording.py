@@ -7,6 +7,9 @@ import time
 
 from services.api_status import Health, InterfaceStatus, ServerStatus, ServiceStatus, Status
 
+NOTICE_S = 12.0
+"""A sentence stays until the next one, and at least long enough to be read."""
+
 
 def short(number: float) -> str:
     """At most five cells: `0`, `402`, `310k`, `2.1M`, `1292`."""

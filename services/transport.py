@@ -3,7 +3,7 @@
 
 A connection for each question. On a socket of the same machine it costs next to nothing, and there
 is none to be found closed: the agent hangs up on idle ones, and leaves nobody behind when it
-restarts. The protocol is h11's, as at the agent's end; a general HTTP client was a fifth of what
+restarts. The protocol is h11's, as at the agent's end; a general HTTP client was a sixth of what
 the console loads, for redirects, cookies and certificates that no socket has.
 """
 

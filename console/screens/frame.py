@@ -26,6 +26,7 @@ from console.roles import offered
 from console.status_words import calm
 from console.widgets import bars
 from console.widgets.lines import Lines
+from console.wording import NOTICE_S
 
 if TYPE_CHECKING:
     from console.app import ConsoleApp
@@ -36,8 +37,6 @@ Conversation = Callable[[], Awaitable[None]]
 
 NOTICE_LINES = 4
 """A refusal is told whole, its remedy too; the body gives way for as long as it stands there."""
-NOTICE_S = 12.0
-"""A sentence stays until the next one, and at least long enough to be read."""
 
 
 class Frame(Screen[None], inherit_bindings=False):
