@@ -48,6 +48,9 @@ class Watched:
         """`root` is the root.tar of the product that the machine runs."""
         self.machine = machine
         self._font = _console_font(root)
+        self._last = Picture(0, 0, b""), ""
+        """The picture that was read last and what stands on it: most of the time nothing moves,
+        and the machine that is watched runs on the same cores."""
 
     def __enter__(self) -> Self:
         self.machine.__enter__()
@@ -68,11 +71,14 @@ class Watched:
     # ------------------------------------------------------------------------------------ eyes
 
     def text(self) -> str:
-        """What stands on the screen, without empty lines.
-
-        In text mode it is written in the VGA's own font, until a console has put its font there.
-        """
+        """What stands on the screen, without empty lines."""
         picture = self.machine.look()
+        if picture != self._last[0]:
+            self._last = picture, self._read(picture)
+        return self._last[1]
+
+    def _read(self, picture: Picture) -> str:
+        """In text mode the font is the VGA's own, until a console has put another there."""
         fonts = (self._font, _vga_font()) if in_text_mode(picture) else (self._font,)
         texts = [read_text(picture, font) for font in fonts]
         lines = min(texts, key=lambda text: text.count(UNKNOWN)).splitlines()
