@@ -34,7 +34,7 @@ from services.agent.probing import Probing
 from services.agent.routes import application
 from services.agent.stored import Stored
 from services.agent.window import WindowFile
-from services.drivers import notify
+from services.drivers import iproute, notify
 from services.drivers.checks import HaproxyChecks, checks_unit
 from services.drivers.files import DiskFiles
 from services.drivers.haproxy import MasterHaproxy, haproxy_unit
@@ -67,8 +67,9 @@ SWITCH_S = 0.0005
 """How long a thread may keep the loop waiting; Python's own 5 ms is half a look."""
 
 
-AFTER_S = 100.0
-"""More than systemd gives ballast-names.service."""
+AFTER_S = 240.0
+"""More than systemd gives ballast-names.service, which begins a minute later on a slow machine,
+and less than it gives the agent."""
 LOOK_S = 0.05
 
 
@@ -185,6 +186,7 @@ async def serve(
         )
     )
     listening = _listen(settings.socket)
+    iproute.load()
     _calm_collector()
     await _await_file(settings.after)
     with suppress(ApplianceError):
@@ -209,8 +211,8 @@ async def serve(
 async def _await_file(after: Path | None) -> None:
     """Wait until the file is there; after `AFTER_S` go on without it.
 
-    Loading takes the agent most of its start. So the service manager starts it beside what must
-    come first, the naming of the cards, which leaves this file when it has ended.
+    Loading takes the agent most of its start. So the service manager starts it beside all that
+    must come first; the last of that, the naming of the cards, leaves this file when it has ended.
     """
     give_up_at = time.monotonic() + AFTER_S
     while after is not None and not after.exists():

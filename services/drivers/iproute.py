@@ -13,7 +13,8 @@ not wait for the kernel's network lock, which a card that is being switched on m
 second. pyroute2 has no deadline either: when its socket fails, requests under way wait for
 ever (tried). Hence the one here.
 
-It is imported at the first conversation: that takes 0.2 s and 14 MB.
+It is imported at the first conversation, which takes 0.2 s and 14 MB, or by `load` at a time
+when nobody waits.
 """
 
 from __future__ import annotations
@@ -166,8 +167,13 @@ async def _dumped(asked: Callable[[], Awaitable[AsyncIterable[Message]]]) -> lis
     return found
 
 
+def load() -> None:
+    """Import pyroute2 now; in an emulated machine that is seconds of a start."""
+    import pyroute2  # type: ignore[import-untyped]  # noqa: F401
+
+
 async def _refusal(asked: Awaitable[object]) -> Refusal | None:
-    from pyroute2 import NetlinkError  # type: ignore[import-untyped]
+    from pyroute2 import NetlinkError
 
     try:
         await asked
