@@ -97,6 +97,7 @@ class Settings:
 
 def real_drivers(settings: Settings, place: Place) -> Drivers:
     """The doors to this machine's kernel and daemons."""
+    iproute.load()
     units = _units(settings, place)
     return Drivers(
         files=DiskFiles(),
@@ -186,7 +187,6 @@ async def serve(
         )
     )
     listening = _listen(settings.socket)
-    iproute.load()
     _calm_collector()
     await _await_file(settings.after)
     with suppress(ApplianceError):
