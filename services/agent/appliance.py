@@ -370,9 +370,7 @@ class Appliance:
         self.running = self._made(record.document, record.record.number)
         self._close_window()
         self._journal.note(AGENT, f"rolled back the change of {who}: {reason}")
-        changes = await converge(self._drivers, self.running.wanted)
-        words = told(changes, self.running.document)
-        return Applied(revision=self.running.revision, changes=words)
+        return await self._as_it_runs()
 
     async def _change(
         self,
