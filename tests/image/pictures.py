@@ -39,7 +39,7 @@ def steady(text: str) -> list[str]:
     """Lines without what differs from one look to the next, nor the room that it takes."""
     for pattern in VOLATILE:
         text = pattern.sub("~", text)
-    return [re.sub(r"~ +", "~ ", line).rstrip() for line in text.splitlines()]
+    return [re.sub(r"~ +", "~ ", line).rstrip() for line in text.split("\n")]
 
 
 def compare(name: str, machine: Machine, font: Font, *, renew: bool) -> None:
@@ -80,7 +80,7 @@ def differences(agreed: Picture, seen: Picture, font: Font) -> str:
     if told:
         return "\n".join(told)
     row = seen.width * 3 * font.height
-    for number, (was, now) in enumerate(zip(before.splitlines(), after.splitlines(), strict=True)):
+    for number, (was, now) in enumerate(zip(before.split("\n"), after.split("\n"), strict=True)):
         place = slice(number * row, (number + 1) * row)
         if was == now and agreed.pixels[place] != seen.pixels[place]:
             told.append(f"other colours: {now}")
