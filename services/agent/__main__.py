@@ -72,6 +72,9 @@ AFTER_S = 240.0
 and less than it gives the agent."""
 LOOK_S = 0.05
 
+FIRST_PASS_S = 30.0
+"""A unit on which something hangs must be reachable all the same, and soon enough for systemd."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -192,7 +195,9 @@ async def serve(
     with suppress(ApplianceError):
         # what the checks know already, before anybody writes a weight
         await book.look(start=False)
-    tasks = [asyncio.create_task(keep(appliance)), asyncio.create_task(book.keep())]
+    passed = asyncio.Event()
+    tasks = [asyncio.create_task(keep(appliance, passed)), asyncio.create_task(book.keep())]
+    await _await_first_pass(passed)
     log.info("serving on %s, revision %d", settings.socket, appliance.running.revision)
     notify.ready(f"Revision {appliance.running.revision}")
     try:
@@ -220,6 +225,17 @@ async def _await_file(after: Path | None) -> None:
             log.warning("%s has not appeared; going on without it", after)
             return
         await asyncio.sleep(LOOK_S)
+
+
+async def _await_first_pass(passed: asyncio.Event) -> None:
+    """Nobody is told that the network is there, or shown figures, before the addresses are up.
+
+    What could not be made as configured by then is a notice, and the loop goes on trying.
+    """
+    try:
+        await asyncio.wait_for(passed.wait(), FIRST_PASS_S)
+    except TimeoutError:
+        log.warning("the first pass takes more than %g s; serving beside it", FIRST_PASS_S)
 
 
 def _calm_collector() -> None:

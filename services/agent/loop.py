@@ -22,8 +22,11 @@ LONGEST_S = 10.0
 """Drift is found within this, however large the unit."""
 
 
-async def keep(appliance: Appliance) -> None:
-    """Put drift right for ever; a failure is told once and tried again."""
+async def keep(appliance: Appliance, passed: asyncio.Event) -> None:
+    """Put drift right for ever; a failure is told once and tried again.
+
+    `passed` is set after the first pass, whatever became of it.
+    """
     while True:
         begun, pause = time.monotonic(), INTERVAL_S
         try:
@@ -34,6 +37,7 @@ async def keep(appliance: Appliance) -> None:
         except Exception:
             # an unforeseen answer from outside must not end the loop that keeps traffic alive
             log.exception("reconcile failed unexpectedly")
+        passed.set()
         await _rest(appliance, pause)
 
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from services.agent.__main__ import FIRST_PASS_S
 from services.api import Applied, ApplyRequest, Status
 from services.client import Client
 from services.errors import ApplianceError
@@ -43,16 +44,16 @@ def units() -> dict[str, str]:
     program = f"{sys.executable} -m services.agent --state {STATE} --etc {ETC}"
     agent = agent.replace("/usr/libexec/ballast/agent --state /data/ballast", program)
     # nothing of the rest of the system is there to wait for; a developer's Python lies at home
-    agent = re.sub(r"(?m)^(RequiresMountsFor|Wants|After|Before|ProtectHome)=.*\n", "", agent)
+    agent = re.sub(r"(?m)^(RequiresMountsFor|Wants|After|ProtectHome)=.*\n", "", agent)
     agent = agent.replace("ReadWritePaths=/data /etc ", f"ReadWritePaths={STATE} {ETC} ")
     agent = agent.replace("[Service]", f"[Service]\nWorkingDirectory={ROOT}", 1)
     haproxy = (UNITS / "ballast-haproxy.service").read_text()
-    haproxy = haproxy.replace("After=network.target\n", "")
     return {
         name: text.replace("[Unit]\n", ALONE, 1)
         for name, text in {
             "ballast-agent.service": agent,
             "ballast-haproxy.service": haproxy,
+            "network.target": "[Unit]\nWants=ballast-agent.service\n",
         }.items()
     }
 
@@ -74,7 +75,7 @@ def boot(damage: str = "") -> Namespace:
 
 def start() -> set[str]:
     """As at a boot, beside the naming of the cards; the agent's states while that went on."""
-    systemctl("start", "--no-block", "ballast-agent")
+    systemctl("start", "--no-block", "network.target")
     eventually(SOCKET.exists)
     states = set()
     go_on_at = time.monotonic() + 1
@@ -82,7 +83,7 @@ def start() -> set[str]:
         states.add(shown("ballast-agent", "ActiveState"))
     assert not (ETC / "hostname").exists()
     (SOCKET.parent / "cards-named").touch()
-    systemctl("start", "ballast-agent")
+    systemctl("start", "network.target")
     return states
 
 
@@ -133,9 +134,11 @@ def web() -> Document:
 async def _the_first_boot() -> dict[str, Any]:
     far = boot("The data partition is broken.\nRescue \x1b[2J it.\n")
     before_the_names = start()
-    status = await until(lambda status: bool(status.node.interfaces[0].addresses))
+    with_the_network = (ETC / "hostname").exists()
+    status = await asked(lambda client: client.status())
     told = {
         "before the names": before_the_names,
+        "with the network": with_the_network,
         "addresses": status.node.interfaces[0].addresses,
         "notices": status.node.notices,
         "hostname": (ETC / "hostname").read_text(),
@@ -158,6 +161,12 @@ async def _the_first_boot() -> dict[str, Any]:
         told["orphaned page"] = await asyncio.to_thread(fetched)
     await until(lambda status: status.node.revision == applied.revision)
     told["same haproxy"] = int(shown("ballast-haproxy", "MainPID")) == pid
+    # as at a restart of the unit: the agent finds nothing that it wants
+    systemctl("stop", "network.target", "ballast-agent", "ballast-haproxy")
+    begun = time.monotonic()
+    systemctl("start", "network.target")
+    told["restarted within"] = time.monotonic() - begun
+    told["haproxy after a restart"] = shown("ballast-haproxy", "ActiveState")
     heavier = Document.model_validate(
         web().model_dump(mode="json") | {"local": {"hostname": "lb2"}}
     )
@@ -202,6 +211,17 @@ def test_the_agent_loads_beside_the_naming_of_the_cards_and_begins_after_it(
     first_boot: dict[str, Any],
 ) -> None:
     assert first_boot["before the names"] == {"activating"}
+
+
+def test_the_network_is_there_when_the_agent_has_made_it(first_boot: dict[str, Any]) -> None:
+    assert first_boot["with the network"]
+
+
+def test_what_the_agent_starts_is_part_of_the_network_and_does_not_wait_for_it(
+    first_boot: dict[str, Any],
+) -> None:
+    assert first_boot["haproxy after a restart"] == "active"
+    assert first_boot["restarted within"] < FIRST_PASS_S / 2
 
 
 def test_systemd_is_told_when_the_agent_listens(first_boot: dict[str, Any]) -> None:

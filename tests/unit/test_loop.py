@@ -34,7 +34,7 @@ class Slow:
 
 async def test_a_window_opened_during_a_pause_ends_in_time() -> None:
     appliance = Slow()
-    loop = asyncio.create_task(keep(cast("Appliance", appliance)))
+    loop = asyncio.create_task(keep(cast("Appliance", appliance), asyncio.Event()))
     try:
         await eventually_async(lambda: _count(appliance, 1))
         ends = time.monotonic() + 0.5
@@ -49,7 +49,7 @@ async def test_a_window_opened_during_a_pause_ends_in_time() -> None:
 
 async def test_what_is_known_to_be_due_ends_a_pause() -> None:
     appliance = Slow()
-    loop = asyncio.create_task(keep(cast("Appliance", appliance)))
+    loop = asyncio.create_task(keep(cast("Appliance", appliance), asyncio.Event()))
     try:
         await eventually_async(lambda: _count(appliance, 1))
         appliance.overdue = True
@@ -61,7 +61,7 @@ async def test_what_is_known_to_be_due_ends_a_pause() -> None:
 
 async def test_a_slow_look_is_followed_by_a_long_pause() -> None:
     appliance = Slow()
-    loop = asyncio.create_task(keep(cast("Appliance", appliance)))
+    loop = asyncio.create_task(keep(cast("Appliance", appliance), asyncio.Event()))
     try:
         await eventually_async(lambda: _count(appliance, 2))
         assert appliance.looks[1] - appliance.looks[0] > 3

@@ -99,6 +99,15 @@ def test_it_starts_at_boot(unit: str) -> None:
     assert values(unit, "WantedBy") == ["multi-user.target"]
 
 
+@pytest.mark.parametrize("unit", sorted(STARTED_BY_THE_AGENT))
+def test_what_the_agent_starts_does_not_wait_for_the_network_which_waits_for_the_agent(
+    unit: str,
+) -> None:
+    [before] = values("ballast-agent.service", "Before")
+    assert "network.target" in before
+    assert values(unit, "After") == []
+
+
 def test_haproxy_is_started_by_the_agent_alone_with_the_agents_paths() -> None:
     place = Place()
     [command] = values("ballast-haproxy.service", "ExecStart")
