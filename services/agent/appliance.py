@@ -19,7 +19,7 @@ from services import able
 from services import draft as drafting
 from services.agent.drafts import Draft, Drafts
 from services.agent.first_look import FirstLook
-from services.agent.journal import Journal
+from services.agent.journal import AGENT, Journal
 from services.agent.review import Running, planned, told
 from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
@@ -51,7 +51,6 @@ from services.store import RevisionRecord, Staged, Store
 from services.switch import reason, switched
 from services.wanted import wanted
 
-AGENT = "agent"
 _RECONCILE = "reconcile"
 
 

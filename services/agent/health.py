@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from services.agent.appliance import AGENT, Appliance
-from services.agent.journal import Journal
+from services.agent.appliance import Appliance
+from services.agent.journal import AGENT, Journal
 from services.agent.probing import Probing
 from services.api_reports import CheckResult, CheckResults
 from services.drivers.checks import Checks, Told

@@ -24,6 +24,9 @@ from services.plan.state import File
 
 log = logging.getLogger("ballast.journal")
 
+AGENT = "agent"
+"""Who did what nobody asked for."""
+
 LIMIT_BYTES = 2 * 2**20
 KEPT = 2000
 """Entries held in memory; the file's older half is dropped when it passes the limit."""
