@@ -26,6 +26,7 @@ from services.agent.doctor import Doctor
 from services.agent.drafts import Drafts
 from services.agent.health import HealthBook
 from services.agent.journal import Journal
+from services.agent.keeping import Keeping
 from services.agent.loop import keep
 from services.agent.observer import Observer
 from services.agent.parts import Parts
@@ -154,11 +155,12 @@ async def serve(
         window_file=WindowFile(settings.state / "pending.json"),
         stored=stored,
     )
+    keeping = Keeping(appliance, drivers, journal)
     if damage := tail(settings.damage):
         appliance.notices["data"] = damage
     version = importlib.metadata.version("ballast")
     probing = Probing(probes or SocketProbes(place, _units(settings, place)), stored.secret_of)
-    book = HealthBook(appliance, drivers.checks, probing, journal)
+    book = HealthBook(appliance, keeping, drivers.checks, probing, journal)
     observer = Observer(appliance, drivers, book, version=version)
     doctor = Doctor(KernelWire(), lambda: appliance.running.document)
     power = SystemdPower() if settings.units == "systemd" else NoPower()
@@ -196,7 +198,7 @@ async def serve(
         # what the checks know already, before anybody writes a weight
         await book.look(start=False)
     passed = asyncio.Event()
-    tasks = [asyncio.create_task(keep(appliance, passed)), asyncio.create_task(book.keep())]
+    tasks = [asyncio.create_task(keep(keeping, passed)), asyncio.create_task(book.keep())]
     await _await_first_pass(passed)
     log.info("serving on %s, revision %d", settings.socket, appliance.running.revision)
     notify.ready(f"Revision {appliance.running.revision}")

@@ -15,16 +15,14 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from services import able
 from services import draft as drafting
 from services.agent.drafts import Draft, Drafts
-from services.agent.first_look import FirstLook
 from services.agent.journal import AGENT, Journal
 from services.agent.review import Running, planned, told
 from services.agent.stored import Stored
 from services.agent.window import Window, WindowFile
 from services.api import Applied, ConfirmStatus, PlanView, StoredKind
-from services.apply import Found, converge, look, transact
+from services.apply import Found, converge, transact
 from services.check import check
 from services.errors import (
     ApplianceError,
@@ -35,23 +33,20 @@ from services.errors import (
     Problem,
     Refused,
 )
-from services.follow import Drivers, Incomplete, write_layer4
+from services.follow import Drivers
 from services.health.shares import FULL, Shares
 from services.identity import with_ids
 from services.model import Document, RealServer, ServerState, real_servers
-from services.plan.changes import Change
 from services.plan.ipvs import IpvsSeen, IpvsWanted
+from services.plan.ipvs_changes import IpvsChange
 from services.plan.ipvs_planner import plan_ipvs
-from services.plan.planner import plan
-from services.plan.state import Seen, ServerKey, ServerKnobs
+from services.plan.state import ServerKey, ServerKnobs
 from services.render import Place
 from services.render.haproxy import knobs_of
 from services.render.ipvs import table_of
 from services.store import RevisionRecord, Staged, Store
 from services.switch import reason, switched
 from services.wanted import wanted
-
-_RECONCILE = "reconcile"
 
 
 def pick_id() -> int:
@@ -76,30 +71,92 @@ class Appliance:
     ) -> None:
         self._store = store
         self._drivers = drivers
-        self._first_look = FirstLook(drivers.ipvs)
         self._place = place
         self._journal = journal
         self._drafts = drafts
         self._window_file = window_file
         self._stored = stored
         self._pick = pick
-        self._lock = asyncio.Lock()
-        self._shares: Shares = FULL
-        self._found: Found | None = None
-        """What the last look found, if all was as wanted and nobody has changed anything since."""
+        self.lock = asyncio.Lock()
+        """Held by whoever acts, from before it decides until it is done."""
         self.notices: dict[str, str] = {}
         """What the administrator must know, by cause."""
-        self.overdue = False
-        """Something is known not to be as wanted: the loop must not rest before it looks."""
+        self._shares: Shares = FULL
+        self._found: Found | None = None
         loaded = store.newest()
         for text in loaded.notices:
             journal.note(AGENT, text)
         if loaded.notices:
             self.notices["store"] = " ".join(loaded.notices)
-        self.running = self._made(loaded.document, loaded.record.number)
-        self.window: Window | None = window_file.read()
-        if self.window is not None and self.window.seconds_left() > 0:
-            self.running = self._made(self.window.document, loaded.record.number)
+        self._running = self.made(loaded.document, loaded.record.number)
+        self._window = window_file.read()
+        if self._window is not None and not self.window_over:
+            self._running = self.made(self._window.document, loaded.record.number)
+
+    # -- what both rooms share --------------------------------------------------------------
+
+    @property
+    def running(self) -> Running:
+        """What runs, confirmed or not."""
+        return self._running
+
+    @property
+    def window(self) -> Window | None:
+        """The change that waits to be confirmed, if there is one."""
+        return self._window
+
+    @property
+    def window_over(self) -> bool:
+        """Whether a change has waited in vain, and is to be taken back."""
+        return self._window is not None and self._window.seconds_left() <= 0
+
+    @property
+    def shares(self) -> Shares:
+        """What health leaves servers of their weights."""
+        return self._shares
+
+    def made(self, document: Document, revision: int) -> Running:
+        """What `document` comes to here, with what health leaves the servers."""
+        return Running.of(document, wanted(document, self._place, self._shares), revision)
+
+    def share(self, shares: Shares) -> tuple[IpvsChange, ...]:
+        """Health leaves servers this from now on; what that changes in the kernel's table.
+
+        Only what differs from the shares before is worked out.
+        """
+        turned = {service for (service, _), _ in shares.items() ^ self._shares.items()}
+        self._shares, self._found = shares, None
+        running = self._running
+        services = (running.layer4[each] for each in sorted(turned) if each in running.layer4)
+        after, before = table_of(services, running.document.local, shares), running.wanted.ipvs
+        layer4 = replace(before, table={**before.table, **after})
+        self._running = replace(running, wanted=replace(running.wanted, ipvs=layer4))
+        return plan_ipvs(IpvsWanted(after), IpvsSeen({key: before.table[key] for key in after}))
+
+    def run_for_good(self, new: Running) -> None:
+        """`new` runs, and nothing waits to be confirmed any more."""
+        self._running = new
+        if self._window is not None:
+            self._window_file.close()
+            self._window = None
+
+    def run_for_a_while(
+        self, new: Running, *, who: str, why: str, confirm_s: int, draft: Draft | None
+    ) -> None:
+        """`new` runs until its window is over, unless it is confirmed; raises `Unable`."""
+        self._window = self._window_file.open(
+            new.document, who=who, why=why, confirm_s=confirm_s, draft=draft
+        )
+        self._running = new
+
+    def remember(self, found: Found) -> None:
+        """What a look found, all as wanted, for whoever acts next."""
+        self._found = found
+
+    def about_to_act(self) -> Found | None:
+        """What the last look found; nobody else gets it, for now the system changes."""
+        found, self._found = self._found, None
+        return found
 
     # -- asking -----------------------------------------------------------------------------
 
@@ -107,7 +164,7 @@ class Appliance:
         """What applying `document` would do; nothing is touched, not even the lock."""
         document = with_ids(document, self.running.document, self._pick)
         self._require(document)
-        new = self._made(document, self.running.revision)
+        new = self.made(document, self.running.revision)
         return await planned(self._drivers, self.running, new)
 
     def confirm_status(self) -> ConfirmStatus | None:
@@ -137,7 +194,7 @@ class Appliance:
         `base` is the revision it was made from: refused with `EditConflict` if another runs.
         `local_only` refuses a change of the cluster half (the network wizard's account).
         """
-        async with self._lock:
+        async with self.lock:
             if base is not None and base != self.running.revision:
                 what = f"Revision {self.running.revision} runs, this was made from {base}."
                 raise EditConflict([Clash("document", what)])
@@ -152,7 +209,7 @@ class Appliance:
 
         One that nobody confirms is pending again when the settings before come back.
         """
-        async with self._lock:
+        async with self.lock:
             document = self.merged(draft).document
             if document is None:
                 raise Refused("There is nothing to apply.", do="Change something first.")
@@ -198,7 +255,7 @@ class Appliance:
 
         They are one revision; one that would change nothing is not made.
         """
-        async with self._lock:
+        async with self.lock:
             self._require_no_window()
             document = switched(self.running.document, keys, state=state, weight=weight)
             why = why or reason(document, keys, state=state, weight=weight)
@@ -206,7 +263,7 @@ class Appliance:
             if document != self.running.document:
                 # first of all, for what cannot be kept must not be carried out either
                 staged = await self._stage(document, who=who, why=why)
-            self._found = None
+            self.about_to_act()
             # the person waits for these; whether it took is judged by the verification below
             with suppress(ApplianceError):
                 if knobs := _layer7_knobs(document, keys):
@@ -217,7 +274,7 @@ class Appliance:
 
     async def rollback(self, number: int | None, *, who: str, why: str) -> Applied:
         """Apply an earlier revision again; inside a window, end it and go back."""
-        async with self._lock:
+        async with self.lock:
             if self.window is not None and number is None:
                 return await self._expire(f"{who} rolled back")
             if number is None:
@@ -234,10 +291,10 @@ class Appliance:
 
     async def confirm(self, *, who: str) -> Applied:
         """Keep the change that is waiting."""
-        async with self._lock:
+        async with self.lock:
             if self.window is None:
                 raise Refused("Nothing waits for a confirmation.", do="Nothing needs to be done.")
-            if self.window.seconds_left() <= 0:
+            if self.window_over:
                 await self._expire("the time to confirm it ran out")
                 raise Refused("The change was rolled back already.", do="Apply it again.")
             window = self.window
@@ -248,107 +305,23 @@ class Appliance:
                 why=window.why,
                 at=time.time(),
             )
-            self._now_runs(self.running, record)
-            self._close_window()
+            self._is_kept(self.running, record)
             self._journal.note(who, f"confirmed revision {self.running.revision}")
             return Applied(revision=self.running.revision, changes=())
 
+    async def expire_overdue(self) -> None:
+        """Take a change back that nobody has confirmed in time, if there is one."""
+        async with self.lock:
+            if self.window_over:
+                await self._expire("nobody confirmed it in time")
+
     async def forget(self, kind: StoredKind, name: str, *, who: str) -> None:
         """Throw a stored secret or script away that nobody needs."""
-        async with self._lock:
+        async with self.lock:
             self._require_no_window()
             self._stored.require_unused(self.running.document, kind, name)
             await asyncio.to_thread(self._stored.remove, kind, name)
             self._journal.note(who, f"deleted the {kind.value} {name}")
-
-    # -- keeping ----------------------------------------------------------------------------
-
-    async def share(self, document: Document, shares: Shares) -> None:
-        """Give layer 4 servers what health leaves them; nothing if `document` runs no more.
-
-        Only what differs from the shares before is worked out and written, and nobody looks first:
-        one server that fails costs the same among ten thousand, ten thousand that fail at once are
-        out of the way as soon as the kernel can write it, and what differs from what it was thought
-        to have is found by the loop. What the kernel refuses is told, and the loop tries it next.
-        """
-        if shares == self._shares:
-            return
-        async with self._lock:
-            running = self.running
-            if running.document is not document:
-                return
-            turned = {service for (service, _), _ in shares.items() ^ self._shares.items()}
-            self._shares = shares
-            services = (running.layer4[each] for each in sorted(turned) if each in running.layer4)
-            after, before = table_of(services, document.local, shares), running.wanted.ipvs
-            changes = plan_ipvs(
-                IpvsWanted(after), IpvsSeen({key: before.table[key] for key in after})
-            )
-            layer4 = replace(before, table={**before.table, **after})
-            self.running = replace(running, wanted=replace(running.wanted, ipvs=layer4))
-            try:
-                await write_layer4(self._drivers, changes)
-            except ApplianceError as error:
-                # what is refused already, the loop tries every two seconds and has told
-                if _RECONCILE not in self.notices:
-                    self.overdue = True
-                    self._could_not(error)
-
-    async def reconcile(self) -> tuple[Change, ...]:
-        """Put right whatever drifted from the running document; journal what was done."""
-        self.overdue = False
-        if await self._as_wanted():
-            self.notices.pop(_RECONCILE, None)
-            return ()
-        async with self._lock:
-            self._found = None
-            if self.window is not None and self.window.seconds_left() <= 0:
-                await self._expire("nobody confirmed it in time")
-            try:
-                changes = await converge(self._drivers, self.running.wanted)
-            except ApplianceError as error:
-                self._note_put_right(error.done if isinstance(error, Incomplete) else ())
-                self._could_not(error)
-                raise
-            self.notices.pop(_RECONCILE, None)
-            self._note_put_right(changes)
-            return changes
-
-    def _note_put_right(self, changes: Sequence[Change]) -> None:
-        for each in told(changes, self.running.document):
-            self._journal.note(AGENT, f"put right: {each.what}")
-
-    def _could_not(self, error: ApplianceError) -> None:
-        """Say what stands in the way of what is wanted; once, as long as it is the same."""
-        if self.notices.get(_RECONCILE) != str(error):
-            self._journal.note(AGENT, f"could not put right: {error}")
-        self.notices[_RECONCILE] = str(error)
-
-    async def _as_wanted(self) -> bool:
-        """Whether nothing is to be done, as far as can be seen without the lock.
-
-        Nearly every pass ends here, and so nobody's drain waits until a look is over. What
-        looks like drift may be a change under way: the pass that has the lock looks again.
-        """
-        running = self.running
-        if self._lock.locked() or (self.window is not None and self.window.seconds_left() <= 0):
-            return False
-        try:
-            seen = await look(self._drivers, running.wanted, layer4=self._first_look.seen)
-        except ApplianceError:
-            return False
-        self._tell_of_layer4(seen)
-        if plan(running.wanted, seen) or self.running is not running:
-            return False
-        self._found = Found(running.wanted, seen, time.monotonic())
-        return True
-
-    def _tell_of_layer4(self, seen: Seen) -> None:
-        """Say what this machine lacks before somebody has typed a service in for nothing."""
-        if seen.ipvs is None:
-            self.notices["layer4"] = f"{able.NO_IPVS.what} {able.NO_IPVS.do}"
-        else:
-            self.notices.pop("layer4", None)
 
     async def _stage(self, document: Document, *, who: str, why: str) -> Staged:
         return await asyncio.to_thread(
@@ -357,6 +330,7 @@ class Appliance:
 
     async def _as_it_runs(self) -> Applied:
         """What runs is wanted again: no revision is made, so that one step back stays one."""
+        self.about_to_act()
         changes = await converge(self._drivers, self.running.wanted)
         words = told(changes, self.running.document)
         return Applied(revision=self.running.revision, changes=words)
@@ -366,8 +340,7 @@ class Appliance:
         if self.window is not None and self.window.draft is not None:
             self._drafts.restore(self.window.draft)
         record = self._store.newest()
-        self.running = self._made(record.document, record.record.number)
-        self._close_window()
+        self.run_for_good(self.made(record.document, record.record.number))
         self._journal.note(AGENT, f"rolled back the change of {who}: {reason}")
         return await self._as_it_runs()
 
@@ -390,7 +363,7 @@ class Appliance:
                 "This account may change this unit's network settings only.",
                 do="Leave the services as they are.",
             )
-        new = self._made(document, self.running.revision)
+        new = self.made(document, self.running.revision)
         same = new.wanted == self.running.wanted and document == self.running.document
         if same and confirm_s is None:
             return await self._as_it_runs()
@@ -403,16 +376,13 @@ class Appliance:
 
         async def commit() -> None:
             if confirm_s is not None:
-                self.window = self._window_file.open(
-                    document, who=who, why=why, confirm_s=confirm_s, draft=draft
-                )
-                self.running = new
+                self.run_for_a_while(new, who=who, why=why, confirm_s=confirm_s, draft=draft)
             elif staged is not None:
-                self._now_runs(new, await asyncio.to_thread(staged.keep))
+                self._is_kept(new, await asyncio.to_thread(staged.keep))
 
-        found, self._found = self._found, None
+        found = self.about_to_act()
         try:
-            changes, self._found = await transact(
+            changes, last = await transact(
                 self._drivers,
                 old=self.running.wanted,
                 new=new.wanted,
@@ -424,6 +394,7 @@ class Appliance:
             if staged is not None:
                 staged.drop()
             raise
+        self.remember(last)
         done = (
             f"applied revision {self.running.revision}"
             if confirm_s is None
@@ -443,16 +414,9 @@ class Appliance:
                 do="Confirm it or roll it back first.",
             )
 
-    def _now_runs(self, new: Running, record: RevisionRecord) -> None:
+    def _is_kept(self, new: Running, record: RevisionRecord) -> None:
         self.notices.pop("store", None)
-        self.running = replace(new, revision=record.number)
-
-    def _close_window(self) -> None:
-        self._window_file.close()
-        self.window = None
-
-    def _made(self, document: Document, revision: int) -> Running:
-        return Running.of(document, wanted(document, self._place, self._shares), revision)
+        self.run_for_good(replace(new, revision=record.number))
 
 
 def _layer7_knobs(document: Document, keys: Collection[ServerKey]) -> dict[ServerKey, ServerKnobs]:

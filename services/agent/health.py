@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from services.agent.appliance import Appliance
 from services.agent.journal import AGENT, Journal
+from services.agent.keeping import Keeping
 from services.agent.probing import Probing
 from services.api_reports import CheckResult, CheckResults
 from services.drivers.checks import Checks, Told
@@ -85,9 +86,15 @@ class HealthBook:
     """Keeps a verdict on every target, and the standing of every layer 4 server."""
 
     def __init__(
-        self, appliance: Appliance, checks: Checks, probing: Probing, journal: Journal
+        self,
+        appliance: Appliance,
+        keeping: Keeping,
+        checks: Checks,
+        probing: Probing,
+        journal: Journal,
     ) -> None:
         self._appliance = appliance
+        self._keeping = keeping
         self._checks = checks
         self._probing = probing
         self._journal = journal
@@ -258,7 +265,7 @@ class HealthBook:
             if target.name in self._means
         }
         shares = shares_of(watched.document, self.standings, percents, self._below)
-        await self._appliance.share(watched.document, shares)
+        await self._keeping.share(watched.document, shares)
 
     def _tell(self, before: Mapping[ServerKey, Standing]) -> None:
         """Write into the journal who turned; the first look after a start turns nobody."""

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 
-from services.agent.appliance import Appliance
+from services.agent.keeping import Keeping
 from services.errors import ApplianceError
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ LONGEST_S = 10.0
 """Drift is found within this, however large the unit."""
 
 
-async def keep(appliance: Appliance, passed: asyncio.Event) -> None:
+async def keep(keeping: Keeping, passed: asyncio.Event) -> None:
     """Put drift right for ever; a failure is told once and tried again.
 
     `passed` is set after the first pass, whatever became of it.
@@ -30,7 +30,7 @@ async def keep(appliance: Appliance, passed: asyncio.Event) -> None:
     while True:
         begun, pause = time.monotonic(), INTERVAL_S
         try:
-            if not await appliance.reconcile():
+            if not await keeping.reconcile():
                 pause = max(pause, min((time.monotonic() - begun) / SHARE, LONGEST_S))
         except ApplianceError as error:
             log.debug("reconcile: %s", error)
@@ -38,16 +38,15 @@ async def keep(appliance: Appliance, passed: asyncio.Event) -> None:
             # an unforeseen answer from outside must not end the loop that keeps traffic alive
             log.exception("reconcile failed unexpectedly")
         passed.set()
-        await _rest(appliance, pause)
+        await _rest(keeping, pause)
 
 
-async def _rest(appliance: Appliance, pause: float) -> None:
+async def _rest(keeping: Keeping, pause: float) -> None:
     """Sleep, but not past the end of a window, which may also be opened meanwhile, nor while it is
     known that there is something to do.
     """
     wake = time.monotonic() + pause
     while (left := wake - time.monotonic()) > 0:
         await asyncio.sleep(min(left, STEP_S))
-        ended = appliance.window is not None and appliance.window.seconds_left() <= 0
-        if ended or appliance.overdue:
+        if keeping.due:
             return

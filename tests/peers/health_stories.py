@@ -82,7 +82,7 @@ async def a_dead_server_gets_nothing_and_comes_back(world: World) -> None:
         await becomes(world, {FIRST: 100, SECOND: 100})
         there.close(2)
         await becomes(world, {FIRST: 100, SECOND: 0})
-        assert not await world.appliance.reconcile(), "health is wanted, so nothing drifted"
+        assert not await world.keeping.reconcile(), "health is wanted, so nothing drifted"
         await eventually_async(lambda: says(world, "web/web2 is down: connection refused"))
         assert world.book.standings[7, 2].reason == "connection refused"
         await there.open(2)
@@ -133,7 +133,7 @@ async def checks_that_die_say_nothing_about_servers(world: World) -> None:
         os.kill((await world.units.seen(UNIT)).pid, signal.SIGKILL)
         await eventually_async(lambda: world.units.seen(UNIT), lambda seen: not seen.running)
         assert await world.weights() == {FIRST: 100, SECOND: 0}
-        await world.appliance.reconcile()
+        await world.keeping.reconcile()
         assert (await world.units.seen(UNIT)).running
         for _ in range(20):
             assert await world.weights() == {FIRST: 100, SECOND: 0}

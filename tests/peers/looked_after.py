@@ -16,6 +16,7 @@ from services.agent.appliance import Appliance
 from services.agent.drafts import Drafts
 from services.agent.health import HealthBook
 from services.agent.journal import Journal
+from services.agent.keeping import Keeping
 from services.agent.probing import Probing
 from services.agent.stored import Stored
 from services.agent.window import WindowFile
@@ -40,6 +41,7 @@ class World:
     """The appliance, its book of health, and what stands behind them."""
 
     appliance: Appliance
+    keeping: Keeping
     book: HealthBook
     drivers: Drivers
     units: ChildUnits
@@ -69,8 +71,20 @@ class World:
     def restarted(self) -> HealthBook:
         """A book that knows nothing, as after the agent was killed."""
         probing = Probing(FakeProbes(self.probe), str)
-        self.book = HealthBook(self.appliance, self.drivers.checks, probing, self.journal)
+        self.book = HealthBook(
+            self.appliance, self.keeping, self.drivers.checks, probing, self.journal
+        )
         return self.book
+
+
+class NoRules:
+    """A firewall that nobody wants anything of."""
+
+    async def seen(self) -> str:
+        return ""
+
+    async def replace(self, rules: str) -> None:
+        raise AssertionError(f"nobody wants rules: {rules}")
 
 
 @asynccontextmanager
@@ -104,10 +118,11 @@ async def looked_after(ipvs: Ipvs, nft: Nft) -> AsyncIterator[World]:
             window_file=WindowFile(state / "pending.json"),
             stored=Stored(state),
         )
+        keeping = Keeping(appliance, drivers, journal)
         probe = ProbeProcess()
         probing = Probing(FakeProbes(probe), str)
-        book = HealthBook(appliance, drivers.checks, probing, journal)
+        book = HealthBook(appliance, keeping, drivers.checks, probing, journal)
         try:
-            yield World(appliance, book, drivers, units, journal, place, probe)
+            yield World(appliance, keeping, book, drivers, units, journal, place, probe)
         finally:
             await units.stop(UNIT)

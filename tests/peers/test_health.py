@@ -48,7 +48,7 @@ def test_weights_do_not_wait_for_the_words() -> None:
         async with servers(1), looked_after(FakeIpvs(), KernelNft()) as world:
             wordless = Wordless(world.place, world.units)
             probing = Probing(FakeProbes(world.probe), str)
-            book = HealthBook(world.appliance, wordless, probing, world.journal)
+            book = HealthBook(world.appliance, world.keeping, wordless, probing, world.journal)
 
             async def weights() -> dict[str, int]:
                 with suppress(Unable):
@@ -67,7 +67,7 @@ def test_a_kernel_without_ipvs_is_told_before_anybody_wants_it_and_refuses() -> 
     async def whole() -> None:
         kernel = FakeIpvs(loaded=False)
         async with looked_after(kernel, KernelNft()) as world:
-            await world.appliance.reconcile()
+            await world.keeping.reconcile()
             told = world.appliance.notices["layer4"]
             assert "no IPVS" in told
             assert "`make vm`" in told
@@ -75,7 +75,7 @@ def test_a_kernel_without_ipvs_is_told_before_anybody_wants_it_and_refuses() -> 
                 await world.apply(WEB)
             assert str(refused.value) == told
             kernel.loaded = True
-            await world.appliance.reconcile()
+            await world.keeping.reconcile()
             assert "layer4" not in world.appliance.notices
 
     whole()

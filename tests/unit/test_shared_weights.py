@@ -16,7 +16,7 @@ from services.health.shares import GONE, Shares
 from services.render.ipvs import ipvs_wanted
 from tests.fakes.ipvs import FakeIpvs
 from tests.layer4 import document, rip, vip
-from tests.peers.looked_after import World, looked_after
+from tests.peers.looked_after import NoRules, World, looked_after
 
 NEVER = {"kind": "always_on"}
 TWO = document(
@@ -33,23 +33,13 @@ TURNS: Sequence[Shares] = (
 )
 
 
-class NoRules:
-    """A firewall that nobody wants anything of."""
-
-    async def seen(self) -> str:
-        return ""
-
-    async def replace(self, rules: str) -> None:
-        raise AssertionError(f"nobody wants rules: {rules}")
-
-
 async def test_shares_one_after_the_other_come_to_the_table_that_the_last_asks_for() -> None:
     kernel = FakeIpvs()
     async with looked_after(kernel, NoRules()) as world:
         await world.apply(TWO)
         for shares in TURNS:
             running = world.appliance.running.document
-            await world.appliance.share(running, shares)
+            await world.keeping.share(running, shares)
             wanted = ipvs_wanted(running, shares)
             seen = await kernel.seen()
             assert seen is not None
@@ -68,26 +58,26 @@ async def test_a_refused_weight_is_told_once_and_the_loop_tries_it_until_it_is_t
     kernel = FakeIpvs()
     async with looked_after(kernel, NoRules()) as world:
         await world.apply(TWO)
-        appliance, [shop, *_] = world.appliance, kernel.services
-        assert await appliance.reconcile() == ()
+        appliance, keeping, [shop, *_] = world.appliance, world.keeping, kernel.services
+        assert await keeping.reconcile() == ()
         kernel.refusing[shop] = errno.ENOMEM
-        await appliance.share(appliance.running.document, {(7, 1): 0, (8, 3): 50})
+        await keeping.share(appliance.running.document, {(7, 1): 0, (8, 3): 50})
         [line] = told(world)
         assert line.startswith(REFUSED)
         assert REFUSED.partition(": ")[2] in appliance.notices["reconcile"]
-        hurries = appliance.overdue
+        hurries = keeping.due
         assert hurries
         # what is not refused has been done
         after = ipvs_wanted(appliance.running.document, {(8, 3): 50}).table
         assert {key: entry.dests for key, entry in after.items()} == kernel.dests
 
         with pytest.raises(Unable):
-            await appliance.reconcile()
-        assert not appliance.overdue
+            await keeping.reconcile()
+        assert not keeping.due
         assert len(told(world)) == 1
 
         kernel.refusing.clear()
-        assert len(await appliance.reconcile()) == 1
+        assert len(await keeping.reconcile()) == 1
         drained = "put right: drain 198.51.100.1:80 of tcp 203.0.113.10:80 (weight 0)"
         assert told(world)[0] == drained
         assert "reconcile" not in appliance.notices

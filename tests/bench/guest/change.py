@@ -2,7 +2,7 @@
 """One server of 10,000 is taken out by its health and comes back, and one of 100.
 
 That is the change that must be quick: traffic goes to a dead server until it is written. The
-appliance is asked as its book of health asks it (`Appliance.share`): from what health says now to
+appliance is asked as its book of health asks it (`Keeping.share`): from what health says now to
 the kernel's answer. A person's drain, which is a revision, a plan and a proof by looking at the
 whole table besides, stands beside it.
 
@@ -105,10 +105,10 @@ async def _turn_s(world: World) -> list[float]:
 
 
 async def _turned_s(world: World, *, out: bool) -> float:
-    appliance = world.appliance
+    running = world.appliance.running.document
     shares = {_server(world): 0} if out else FULL
     begun = time.perf_counter()
-    await appliance.share(appliance.running.document, shares)
+    await world.keeping.share(running, shares)
     return time.perf_counter() - begun
 
 
