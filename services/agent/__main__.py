@@ -22,6 +22,7 @@ from pathlib import Path
 import uvicorn
 
 from services.agent.appliance import Appliance
+from services.agent.changing import Changing
 from services.agent.doctor import Doctor
 from services.agent.drafts import Drafts
 from services.agent.health import HealthBook
@@ -148,14 +149,12 @@ async def serve(
     stored = Stored(settings.state)
     appliance = Appliance(
         store=store,
-        drivers=drivers,
         place=place,
         journal=journal,
-        drafts=drafts,
         window_file=WindowFile(settings.state / "pending.json"),
-        stored=stored,
     )
-    keeping = Keeping(appliance, drivers, journal)
+    changing = Changing(appliance, drivers, journal, store=store, drafts=drafts, stored=stored)
+    keeping = Keeping(appliance, changing, drivers, journal)
     if damage := tail(settings.damage):
         appliance.notices["data"] = damage
     version = importlib.metadata.version("ballast")
@@ -167,6 +166,7 @@ async def serve(
     app = application(
         Parts(
             appliance,
+            changing,
             observer,
             book,
             drafts,

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from services import able
 from services.agent.appliance import Appliance
+from services.agent.changing import Changing
 from services.agent.first_look import FirstLook
 from services.agent.journal import AGENT, Journal
 from services.agent.review import told
@@ -30,8 +31,11 @@ _RECONCILE = "reconcile"
 class Keeping:
     """Puts right what is not as wanted, and gives servers what health leaves them."""
 
-    def __init__(self, appliance: Appliance, drivers: Drivers, journal: Journal) -> None:
+    def __init__(
+        self, appliance: Appliance, changing: Changing, drivers: Drivers, journal: Journal
+    ) -> None:
         self._appliance = appliance
+        self._changing = changing
         self._drivers = drivers
         self._journal = journal
         self._first_look = FirstLook(drivers.ipvs)
@@ -78,7 +82,7 @@ class Keeping:
         if await self._as_wanted():
             self._appliance.notices.pop(_RECONCILE, None)
             return ()
-        await self._appliance.expire_overdue()
+        await self._changing.expire_overdue()
         async with self._appliance.lock:
             self._appliance.about_to_act()
             try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from services.agent.appliance import Appliance
+from services.agent.changing import Changing
 from services.agent.doctor import Doctor
 from services.agent.drafts import Draft, Drafts, draft_key
 from services.agent.health import HealthBook
@@ -41,6 +42,7 @@ class Parts:
     """What the routes speak with."""
 
     appliance: Appliance
+    changing: Changing
     observer: Observer
     book: HealthBook
     drafts: Drafts
@@ -60,7 +62,7 @@ class Parts:
 
     def view(self, draft: Draft) -> DraftView:
         """A draft with everything that stands in its way."""
-        merged = self.appliance.try_merge(draft)
+        merged = self.changing.try_merge(draft)
         return DraftView(
             key=draft.key,
             base=draft.base,

@@ -53,7 +53,7 @@ def changing(parts: Parts) -> list[Route]:
     async def apply(request: Request) -> Response:
         who = asking(request, *LOCAL)
         wish = await body(request, ApplyRequest)
-        applied = await parts.appliance.apply(
+        applied = await parts.changing.apply(
             wish.document,
             who=who.user,
             why=wish.why,
@@ -65,7 +65,7 @@ def changing(parts: Parts) -> list[Route]:
 
     async def confirm(request: Request) -> Response:
         who = asking(request, *LOCAL)
-        return as_json(await parts.appliance.confirm(who=who.user))
+        return as_json(await parts.changing.confirm(who=who.user))
 
     async def rollback(request: Request) -> Response:
         query = request.query_params
@@ -76,12 +76,12 @@ def changing(parts: Parts) -> list[Route]:
         ends_own = number is None and window is not None and window.who == who.user
         who.require(*(LOCAL if ends_own else ()))
         why = query.get("why", "")
-        return as_json(await parts.appliance.rollback(number, who=who.user, why=why))
+        return as_json(await parts.changing.rollback(number, who=who.user, why=why))
 
     async def set_servers(request: Request) -> Response:
         who = asking(request, *SWITCH)
         wish = await body(request, KnobRequest)
-        applied = await parts.appliance.set_servers(
+        applied = await parts.changing.set_servers(
             wish.servers, state=wish.state, weight=wish.weight, who=who.user, why=wish.why
         )
         return as_json(applied)
@@ -155,9 +155,7 @@ def drafting(parts: Parts) -> list[Route]:
         who = asking(request, *LOOK)
         shown = parts.view(parts.draft(request, who))
         sound = shown.document is not None and not shown.problems
-        planned = (
-            await parts.appliance.planned(shown.document) if shown.document and sound else None
-        )
+        planned = await parts.changing.planned(shown.document) if shown.document and sound else None
         return as_json(ReviewView(draft=shown, plan=planned))
 
     async def apply_draft(request: Request) -> Response:
@@ -166,7 +164,7 @@ def drafting(parts: Parts) -> list[Route]:
         found = parts.draft(request, who)
         if not found.edits:
             raise Refused("There is nothing to apply.", do="Change something first.")
-        applied = await parts.appliance.apply_draft(
+        applied = await parts.changing.apply_draft(
             found,
             who=who.user,
             why=wish.why,
@@ -213,7 +211,7 @@ def storing(parts: Parts) -> list[Route]:
     async def forget(request: Request) -> Response:
         who = asking(request)
         kind, name = _which(request)
-        await parts.appliance.forget(kind, name, who=who.user)
+        await parts.changing.forget(kind, name, who=who.user)
         return as_json(StoredFile(name=name))
 
     return [

@@ -78,7 +78,7 @@ def looking(parts: Parts) -> list[Route]:
     async def plan(request: Request) -> Response:
         asking(request, *LOOK)
         wish = await body(request, ApplyRequest)
-        return as_json(await parts.appliance.planned(wish.document))
+        return as_json(await parts.changing.planned(wish.document))
 
     async def setup(request: Request) -> Response:
         asking(request, *LOOK)

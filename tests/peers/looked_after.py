@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.agent.appliance import Appliance
+from services.agent.changing import Changing
 from services.agent.drafts import Drafts
 from services.agent.health import HealthBook
 from services.agent.journal import Journal
@@ -41,6 +42,7 @@ class World:
     """The appliance, its book of health, and what stands behind them."""
 
     appliance: Appliance
+    changing: Changing
     keeping: Keeping
     book: HealthBook
     drivers: Drivers
@@ -51,7 +53,7 @@ class World:
 
     async def apply(self, document: Document) -> None:
         """Make it the running one."""
-        await self.appliance.apply(document, who="test", why="")
+        await self.changing.apply(document, who="test", why="")
 
     async def weights(self) -> dict[str, int]:
         """The kernel's destinations and their weights, after one more look."""
@@ -108,21 +110,26 @@ async def looked_after(ipvs: Ipvs, nft: Nft) -> AsyncIterator[World]:
         )
         state = Path(folder) / "state"
         state.mkdir()
-        journal = Journal(state / "journal.jsonl")
+        journal, store = Journal(state / "journal.jsonl"), Store(state / "revisions")
         appliance = Appliance(
-            store=Store(state / "revisions"),
-            drivers=drivers,
+            store=store,
             place=place,
             journal=journal,
-            drafts=Drafts(state / "drafts"),
             window_file=WindowFile(state / "pending.json"),
+        )
+        changing = Changing(
+            appliance,
+            drivers,
+            journal,
+            store=store,
+            drafts=Drafts(state / "drafts"),
             stored=Stored(state),
         )
-        keeping = Keeping(appliance, drivers, journal)
+        keeping = Keeping(appliance, changing, drivers, journal)
         probe = ProbeProcess()
         probing = Probing(FakeProbes(probe), str)
         book = HealthBook(appliance, keeping, drivers.checks, probing, journal)
         try:
-            yield World(appliance, keeping, book, drivers, units, journal, place, probe)
+            yield World(appliance, changing, keeping, book, drivers, units, journal, place, probe)
         finally:
             await units.stop(UNIT)

@@ -50,7 +50,7 @@ async def on() -> AsyncIterator[Stage]:
     kernel = FakeIpvs()
     async with looked_after(kernel, NoRules()) as world:
         await world.apply(ONE)
-        await world.appliance.apply(TWO, who="anna", why="", confirm_s=60)
+        await world.changing.apply(TWO, who="anna", why="", confirm_s=60)
         yield Stage(world, kernel)
 
 
@@ -71,7 +71,7 @@ async def test_a_window_that_is_over_is_due_and_the_next_pass_takes_it_back(on: 
 
 async def test_a_change_confirmed_while_a_pass_waits_stays(on: Stage) -> None:
     async with on.world.appliance.lock:
-        confirmed = asyncio.create_task(on.world.appliance.confirm(who="anna"))
+        confirmed = asyncio.create_task(on.world.changing.confirm(who="anna"))
         await asyncio.sleep(0)
         passed = asyncio.create_task(on.world.keeping.reconcile())
         await asyncio.sleep(0)
@@ -97,7 +97,7 @@ async def test_a_change_made_right_after_one_was_taken_back_is_kept(on: Stage) -
 async def test_who_confirms_too_late_is_told_so_and_nothing_is_taken_back_twice(on: Stage) -> None:
     on.time_is_over()
     with pytest.raises(Refused, match="rolled back already"):
-        await on.world.appliance.confirm(who="anna")
+        await on.world.changing.confirm(who="anna")
     await on.world.keeping.reconcile()
     assert on.document == ONE
     assert sum("rolled back" in line for line in on.told()) == 1

@@ -114,7 +114,7 @@ async def _turned_s(world: World, *, out: bool) -> float:
 
 async def _drained_s(world: World) -> float:
     begun = time.perf_counter()
-    await world.appliance.set_servers(
+    await world.changing.set_servers(
         [_server(world)], state=ServerState.DRAIN, weight=None, who="bench", why=""
     )
     spent = time.perf_counter() - begun
