@@ -296,15 +296,15 @@ class Changing:
                 staged.drop()
             raise
         self._appliance.remember(last)
-        running = self._appliance.running
+        revision = self._appliance.running.revision
         done = (
-            f"applied revision {running.revision}"
+            f"applied revision {revision}"
             if confirm_s is None
             else f"applied a change to be confirmed within {confirm_s} s"
         )
         self._journal.note(who, f"{done}: {why or '-'}")
         return Applied(
-            revision=running.revision,
+            revision=revision,
             changes=told(changes, running.document, document),
             confirm=self._appliance.confirm_status(),
         )
