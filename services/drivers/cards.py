@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import struct
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from services.plan.names import Nic, Rename
 log = logging.getLogger(__name__)
 
 SYS = Path("/sys/class/net")
+BUSES = Path("/sys/bus")
 PROC = Path("/proc/sys/net/ipv6/conf")
 
 _RTM_GETLINK = 18
@@ -43,6 +45,19 @@ _SKIP_STATS = 8
 _ETHERNET = 1
 _UP = 0x1
 
+_CONTROLLERS = (
+    ("pci", "class", "0x0200"),
+    ("vmbus", "class_id", "{f8615163-df3e-46c5-913f-f2d2f965ed0e}"),
+    ("xen", "devtype", "vif"),
+)
+"""Where Ethernet controllers are plugged in, and the attribute and its first characters by which
+they are known: the PCI Code and ID Assignment Specification's class 02h, subclass 00h; Linux,
+HV_NIC_GUID in include/linux/hyperv.h and drivers/net/xen-netfront.c."""
+
+DRIVERS_S = 20.0
+"""A controller that no driver is there for, or of a guest of this one, has none for ever."""
+LOOK_S = 0.1
+
 
 def read(sys: Path = SYS) -> list[Nic]:
     """Every network device of this namespace. Raises `Unable`."""
@@ -51,6 +66,39 @@ def read(sys: Path = SYS) -> list[Nic]:
         return [_nic(body, sys) for body in dump(_RTM_GETLINK, head)]
     except OSError as error:
         raise _unable(error) from error
+
+
+def await_drivers(buses: Path = BUSES, *, within_s: float = DRIVERS_S) -> None:
+    """Wait until every controller has its device: drivers are loaded while the system starts.
+
+    Not for all of udev: `udevadm settle` waits for each terminal and block of memory as well, 15
+    to 28 s of a start in an emulated machine. Where no controller is to be seen, the driver of
+    their bus may be missing yet, as Hyper-V's is until it is loaded.
+    """
+    give_up_at = time.monotonic() + within_s
+    while True:
+        controllers = _controllers(buses)
+        bare = [each.name for each in controllers if not _devices(each)]
+        if controllers and not bare:
+            return
+        if time.monotonic() > give_up_at:
+            log.warning("no driver within %g s for %s", within_s, ", ".join(bare) or "any card")
+            return
+        time.sleep(LOOK_S)
+
+
+def _controllers(buses: Path) -> list[Path]:
+    return [
+        folder
+        for bus, attribute_name, start in _CONTROLLERS
+        for folder in sorted(buses.glob(f"{bus}/devices/*"))
+        if _text(folder / attribute_name).startswith(start)
+    ]
+
+
+def _devices(controller: Path) -> list[Path]:
+    """A virtio card is a device of its own behind the PCI one."""
+    return [*controller.glob("net/*"), *controller.glob("virtio*/net/*")]
 
 
 def rename(renames: Sequence[Rename]) -> None:
@@ -139,10 +187,17 @@ def _target(link: Path) -> str:
         return ""
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, ValueError):
+        return ""
+
+
 def _number(path: Path) -> int:
     try:
-        return max(0, int(path.read_text()))
-    except (OSError, ValueError):
+        return max(0, int(_text(path)))
+    except ValueError:
         return 0
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ballast-names`: read, decide, remember, rename, switch on; started by ballast-names.service.
+"""`ballast-names`, started by ballast-names.service: give the network cards their names.
 
-Remembered before it is done: after a power cut in between the next start does the same. And
-done even if it cannot be remembered, because a unit whose disk is full must be reachable.
+Wait for the drivers, read, decide, remember, rename, switch on. Remembered before it is done:
+after a power cut in between the next start does the same. And done even if it cannot be
+remembered, because a unit whose disk is full must be reachable.
 """
 
 from __future__ import annotations
@@ -52,8 +53,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     parser = argparse.ArgumentParser(prog="ballast-names", description="Name the network cards.")
     parser.add_argument("--book", type=Path, default=BOOK)
+    book = parser.parse_args().book
+    cards.await_drivers()
     try:
-        troubles = give_names(parser.parse_args().book)
+        troubles = give_names(book)
     except Unable as error:
         troubles = [error]
     for trouble in troubles:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -194,3 +196,62 @@ def test_a_broken_file_or_a_full_disk_leaves_a_unit_that_can_be_reached(tmp_path
     assert len(second) >= 1
     assert names == {"1": "eth0"}
     assert json.loads(book.read_text())["cards"][0]["name"] == "eth0"
+
+
+def controller(buses: Path, place: str, **attributes: str) -> Path:
+    """A folder as /sys/bus has it: `pci/devices/0000:00:03.0` with its attributes."""
+    folder = buses / place
+    folder.mkdir(parents=True)
+    for name, text in attributes.items():
+        (folder / name).write_text(f"{text}\n")
+    return folder
+
+
+ETHERNET = "0x020000"
+HYPERV = "{f8615163-df3e-46c5-913f-f2d2f965ed0e}"
+
+
+def waited(buses: Path, within_s: float) -> float:
+    begun = time.monotonic()
+    cards.await_drivers(buses, within_s=within_s)
+    return time.monotonic() - begun
+
+
+def test_nobody_waits_where_every_controller_has_its_device(tmp_path: Path) -> None:
+    (controller(tmp_path, "pci/devices/0000:00:03.0", **{"class": ETHERNET}) / "net/x0").mkdir(
+        parents=True
+    )
+    virtio = controller(tmp_path, "pci/devices/0000:00:04.0", **{"class": ETHERNET})
+    (virtio / "virtio1/net/x1").mkdir(parents=True)
+    (controller(tmp_path, "vmbus/devices/1-2-3", class_id=HYPERV) / "net/x2").mkdir(parents=True)
+    (controller(tmp_path, "xen/devices/vif-0", devtype="vif") / "net/x3").mkdir(parents=True)
+    controller(tmp_path, "pci/devices/0000:00:02.0", **{"class": "0x030000"})
+    controller(tmp_path, "xen/devices/vbd-1", devtype="vbd")
+    assert waited(tmp_path, within_s=30) < 5
+
+
+@pytest.mark.parametrize(
+    ("place", "attributes"),
+    [
+        ("pci/devices/0000:00:03.0", {"class": ETHERNET}),
+        ("vmbus/devices/1-2-3", {"class_id": HYPERV}),
+        ("xen/devices/vif-0", {"devtype": "vif"}),
+    ],
+)
+def test_a_controller_without_its_driver_is_waited_for_and_then_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, place: str, attributes: dict[str, str]
+) -> None:
+    bare = controller(tmp_path, place, **attributes)
+    assert waited(tmp_path, within_s=0.3) >= 0.3
+    assert bare.name in caplog.text
+    loading = threading.Timer(0.5, (bare / "net/x0").mkdir, kwargs={"parents": True})
+    loading.start()
+    assert 0.3 < waited(tmp_path, within_s=30) < 15
+    loading.join()
+
+
+def test_where_no_controller_is_to_be_seen_its_bus_may_still_come(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert waited(tmp_path, within_s=0.3) >= 0.3
+    assert "any card" in caplog.text
