@@ -22,6 +22,9 @@ from services.plan.names import Nic, name_cards
 log = logging.getLogger("ballast.names")
 
 BOOK = Path("/data/ballast/nics.json")
+NAMED = Path("/run/ballast/named")
+"""Has a file for each card that has its name, called as the kernel's number of it: udev, which may
+hear of the card only afterwards, need not have it named again."""
 
 
 def give_names(book: Path, read: Callable[[], Sequence[Nic]] = cards.read) -> list[Unable]:
@@ -48,15 +51,27 @@ def give_names(book: Path, read: Callable[[], Sequence[Nic]] = cards.read) -> li
     return troubles
 
 
+def note(nics: Sequence[Nic], folder: Path) -> None:
+    """Leave word for udev, see `NAMED`."""
+    try:
+        folder.mkdir(mode=0o755, exist_ok=True)
+        for nic in nics:
+            (folder / str(nic.index)).touch()
+    except OSError as error:
+        log.warning("%s cannot be written: %s", folder, error.strerror)
+
+
 def main() -> None:
     """Entry point; exits 0 when all is as it should be, 3 otherwise."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     parser = argparse.ArgumentParser(prog="ballast-names", description="Name the network cards.")
     parser.add_argument("--book", type=Path, default=BOOK)
-    book = parser.parse_args().book
+    parser.add_argument("--named", type=Path, default=NAMED, metavar="FOLDER")
+    given = parser.parse_args()
     cards.await_drivers()
     try:
-        troubles = give_names(book)
+        troubles = give_names(given.book)
+        note(cards.read(), given.named)
     except Unable as error:
         troubles = [error]
     for trouble in troubles:

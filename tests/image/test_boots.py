@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(BUILD_S)]
 
 CHOSEN = "Correct-Horse-7"
 ADDRESSES = "cat /sys/class/net/eth[0-3]/address"
+NAMED = "journalctl -b -o cat -u ballast-names | grep -c ^Finished"
 TEST_S = 1200
 LARGER_MIB = 12 * 1024
 COPY_S = 600
@@ -365,6 +366,29 @@ def test_cards_that_change_places_keep_their_names(
     disk = overlay(settled.disk, tmp_path)
     after = inside(_names, appliance, disk, tmp_path, [2, 3, 1, 0], timeout_s=TEST_S)
     assert settled.cards.split() == after.split() == [f"52:54:00:ba:11:0{n}" for n in range(4)]
+
+
+def _late(appliance: Appliance, disk: Path, folder: Path) -> list[str]:
+    """The drivers of eth1 and eth2 come later, that of eth2 first: the kernel names it eth1."""
+    with Unit(disk, folder, appliance.root, resume=RUNNING) as unit:
+        told = [unit.shell(NAMED)]
+        unit.shell("cd /sys/bus/virtio/drivers/virtio_net; of=/sys/class/net")
+        unit.shell("e1=$(basename $(readlink $of/eth1/device))")
+        unit.shell("e2=$(basename $(readlink $of/eth2/device)); a2=$(cat $of/eth2/address)")
+        unit.shell("echo $e1 > unbind; echo $e2 > unbind; ls $of | grep -c eth[12] | grep 0")
+        unit.shell("echo $e2 > bind; until grep -qs $a2 $of/eth2/address; do sleep 1; done")
+        unit.shell("echo $e1 > bind; until [ -e $of/eth1 ]; do sleep 1; done")
+        return [*told, unit.shell(ADDRESSES)]
+
+
+@on_settled
+def test_cards_are_named_once_at_a_start_and_again_when_a_driver_comes_later(
+    appliance: Appliance, settled: Settled, tmp_path: Path
+) -> None:
+    disk = settled.resumed(tmp_path)
+    named, after = inside(_late, appliance, disk, tmp_path, timeout_s=TEST_S)
+    assert named == "1"
+    assert settled.cards.split() == after.split()
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.errors import Unable
+from services.nicnames.__main__ import note
 from services.nicnames.book import keep, load
 from services.plan.names import Binding, Naming, Nic, name_cards
 
@@ -228,3 +229,14 @@ def test_the_file_can_be_read_by_a_person(tmp_path: Path) -> None:
     assert json.loads(book.read_text()) == {
         "cards": [{"name": "eth0", "address": "52:54:00:00:00:00", "place": "/sys/devices/x"}]
     }
+
+
+def test_udev_is_left_word_of_the_cards_that_have_their_names(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "named"
+    for _ in range(2):
+        note([nic(0), nic(5)], folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["2", "7"]
+    note([nic(0)], tmp_path / "none" / "named")
+    assert "cannot be written" in caplog.text
