@@ -27,10 +27,13 @@ NAMED = Path("/run/ballast/named")
 hear of the card only afterwards, need not have it named again."""
 
 
-def give_names(book: Path, read: Callable[[], Sequence[Nic]] = cards.read) -> list[Unable]:
+def give_names(
+    book: Path, read: Callable[[], Sequence[Nic]] = cards.read, *, named: Path | None = None
+) -> list[Unable]:
     """Name all cards and switch them on; returns what went wrong and did not stop it.
 
-    Raises `Unable` if the kernel does not take the names.
+    Word of those that were named is left in `named`. A card that appears meanwhile is not among
+    them, so that udev has it named too. Raises `Unable` if the kernel does not take the names.
     """
     troubles = []
     try:
@@ -38,7 +41,8 @@ def give_names(book: Path, read: Callable[[], Sequence[Nic]] = cards.read) -> li
     except Unable as error:
         troubles.append(error)
         known = ()
-    naming = name_cards(known, read())
+    seen = read()
+    naming = name_cards(known, seen)
     if naming.bindings != known or troubles:
         try:
             keep(book, naming.bindings)
@@ -47,6 +51,8 @@ def give_names(book: Path, read: Callable[[], Sequence[Nic]] = cards.read) -> li
     for each in naming.renames:
         log.info("%s is %s from now on", each.old, each.new)
     cards.rename(naming.renames)
+    if named is not None:
+        note(seen, named)
     cards.switch_on([nic for nic in read() if not nic.not_a_card])
     return troubles
 
@@ -70,8 +76,7 @@ def main() -> None:
     given = parser.parse_args()
     cards.await_drivers()
     try:
-        troubles = give_names(given.book)
-        note(cards.read(), given.named)
+        troubles = give_names(given.book, named=given.named)
     except Unable as error:
         troubles = [error]
     for trouble in troubles:

@@ -91,6 +91,28 @@ def test_the_first_start_names_and_remembers_and_the_next_changes_nothing(
     assert first == second
 
 
+def test_word_is_left_of_what_was_named_and_not_of_a_card_that_appears_meanwhile(
+    tmp_path: Path,
+) -> None:
+    named = tmp_path / "named"
+
+    def late() -> list[Nic]:
+        """As the cards are; the next appears right after."""
+        seen = as_cards()
+        if not any(nic.address.endswith("2") for nic in seen):
+            plug("x2")
+        return seen
+
+    def whole() -> tuple[dict[str, int], list[str]]:
+        plug("x1")
+        give_names(tmp_path / "book", late, named=named)
+        return {nic.name: nic.index for nic in as_cards()}, [path.name for path in named.iterdir()]
+
+    index, told = inside(whole)
+    assert str(index["eth0"]) in told
+    assert str(index["x2"]) not in told
+
+
 def test_a_card_named_in_passing_when_the_power_went_gets_its_name(tmp_path: Path) -> None:
     def whole() -> dict[str, str]:
         plug("x1", "x2")
