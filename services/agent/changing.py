@@ -19,6 +19,7 @@ from services.agent.drafts import Draft, Drafts
 from services.agent.journal import AGENT, Journal
 from services.agent.review import Running, planned, told
 from services.agent.stored import Stored
+from services.agent.window import Window
 from services.api import Applied, PlanView, StoredKind
 from services.apply import converge, transact
 from services.check import check
@@ -172,8 +173,9 @@ class Changing:
     async def rollback(self, number: int | None, *, who: str, why: str) -> Applied:
         """Apply an earlier revision again; inside a window, end it and go back."""
         async with self._appliance.lock:
-            if self._appliance.window is not None and number is None:
-                return await self._expire(f"{who} rolled back")
+            window = self._appliance.window
+            if window is not None and number is None:
+                return await self._expire(window, f"{who} rolled back")
             if number is None:
                 earlier = [
                     record.number
@@ -193,7 +195,7 @@ class Changing:
             if window is None:
                 raise Refused("Nothing waits for a confirmation.", do="Nothing needs to be done.")
             if self._appliance.window_over:
-                await self._expire("the time to confirm it ran out")
+                await self._expire(window, "the time to confirm it ran out")
                 raise Refused("The change was rolled back already.", do="Apply it again.")
             record = await asyncio.to_thread(
                 self._store.commit,
@@ -209,8 +211,9 @@ class Changing:
     async def expire_overdue(self) -> None:
         """Take a change back that nobody has confirmed in time, if there is one."""
         async with self._appliance.lock:
-            if self._appliance.window_over:
-                await self._expire("nobody confirmed it in time")
+            window = self._appliance.window
+            if window is not None and self._appliance.window_over:
+                await self._expire(window, "nobody confirmed it in time")
 
     async def forget(self, kind: StoredKind, name: str, *, who: str) -> None:
         """Throw a stored secret or script away that nobody needs."""
@@ -232,14 +235,12 @@ class Changing:
         changes = await converge(self._drivers, running.wanted)
         return Applied(revision=running.revision, changes=told(changes, running.document))
 
-    async def _expire(self, reason: str) -> Applied:
-        window = self._appliance.window
-        who = window.who if window else AGENT
-        if window is not None and window.draft is not None:
+    async def _expire(self, window: Window, reason: str) -> Applied:
+        if window.draft is not None:
             self._drafts.restore(window.draft)
         newest = self._store.newest()
         self._appliance.run_for_good(self._appliance.made(newest.document, newest.record.number))
-        self._journal.note(AGENT, f"rolled back the change of {who}: {reason}")
+        self._journal.note(AGENT, f"rolled back the change of {window.who}: {reason}")
         return await self._as_it_runs()
 
     async def _change(
