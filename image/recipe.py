@@ -342,6 +342,7 @@ ENABLED = (
     "ballast-boot-good.path",
     "ballast-firstboot.service",
     "ballast-names.service",
+    "ballast-prepared.service",
     "ballast-slot-copy.service",
     "efi.automount",
     "fstrim.timer",

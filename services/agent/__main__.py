@@ -219,7 +219,7 @@ async def _await_file(after: Path | None) -> None:
     """Wait until the file is there; after `AFTER_S` go on without it.
 
     Loading takes the agent most of its start. So the service manager starts it beside all that
-    must come first; the last of that, the naming of the cards, leaves this file when it has ended.
+    must come first, and leaves this file when that is there.
     """
     give_up_at = time.monotonic() + AFTER_S
     while after is not None and not after.exists():

@@ -45,17 +45,23 @@ _SKIP_STATS = 8
 _ETHERNET = 1
 _UP = 0x1
 
-_CONTROLLERS = (
+CONTROLLERS = (
     ("pci", "class", "0x0200"),
     ("vmbus", "class_id", "{f8615163-df3e-46c5-913f-f2d2f965ed0e}"),
     ("xen", "devtype", "vif"),
 )
 """Where Ethernet controllers are plugged in, and the attribute and its first characters by which
 they are known: the PCI Code and ID Assignment Specification's class 02h, subclass 00h; Linux,
-HV_NIC_GUID in include/linux/hyperv.h and drivers/net/xen-netfront.c."""
+HV_NIC_GUID in include/linux/hyperv.h and drivers/net/xen-netfront.c. ballast-names.service loads
+their drivers first."""
 
 DRIVERS_S = 20.0
-"""A controller that no driver is there for, or of a guest of this one, has none for ever."""
+"""After udev has nothing left to do. A controller that no driver is there for, or of a guest of
+this one, has none for ever."""
+MOST_S = 75.0
+"""A device that udev chokes on is no reason to stay unnamed: ballast-names.service ends at 90."""
+UDEV_QUEUE = Path("/run/udev/queue")
+"""Is there while udev has something to do, as libudev's `udev_queue_get_queue_is_empty` asks."""
 LOOK_S = 0.1
 
 
@@ -68,21 +74,31 @@ def read(sys: Path = SYS) -> list[Nic]:
         raise _unable(error) from error
 
 
-def await_drivers(buses: Path = BUSES, *, within_s: float = DRIVERS_S) -> None:
+def await_drivers(
+    buses: Path = BUSES,
+    queue: Path = UDEV_QUEUE,
+    *,
+    within_s: float = DRIVERS_S,
+    most_s: float = MOST_S,
+) -> None:
     """Wait until every controller has its device: drivers are loaded while the system starts.
 
     Not for all of udev: `udevadm settle` waits for each terminal and block of memory as well, 15
     to 28 s of a start in an emulated machine. Where no controller is to be seen, the driver of
     their bus may be missing yet, as Hyper-V's is until it is loaded.
     """
-    give_up_at = time.monotonic() + within_s
+    begun = time.monotonic()
+    give_up_at = begun + within_s
     while True:
+        if queue.exists():
+            give_up_at = min(time.monotonic() + within_s, begun + most_s)
         controllers = _controllers(buses)
         bare = [each.name for each in controllers if not _devices(each)]
         if controllers and not bare:
             return
         if time.monotonic() > give_up_at:
-            log.warning("no driver within %g s for %s", within_s, ", ".join(bare) or "any card")
+            waited = time.monotonic() - begun
+            log.warning("no driver after %.0f s for %s", waited, ", ".join(bare) or "any card")
             return
         time.sleep(LOOK_S)
 
@@ -90,7 +106,7 @@ def await_drivers(buses: Path = BUSES, *, within_s: float = DRIVERS_S) -> None:
 def _controllers(buses: Path) -> list[Path]:
     return [
         folder
-        for bus, attribute_name, start in _CONTROLLERS
+        for bus, attribute_name, start in CONTROLLERS
         for folder in sorted(buses.glob(f"{bus}/devices/*"))
         if _text(folder / attribute_name).startswith(start)
     ]

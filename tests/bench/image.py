@@ -28,7 +28,7 @@ CHOSEN = "Correct-Horse-7"
 MIB = 1 << 20
 COPY_S = 600
 ALL_S = 2400
-OURS = ("agent", "firstboot", "haproxy", "login", "names", "slot-copy", "tty")
+OURS = ("agent", "firstboot", "haproxy", "login", "names", "prepared", "slot-copy", "tty")
 PLAIN = " ".join(
     [*(f"systemd.mask=ballast-{name}.service" for name in OURS), "systemd.wants=getty@tty1.service"]
 )

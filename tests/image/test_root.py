@@ -69,7 +69,7 @@ def test_its_own_programs_take_the_files_of_the_overlays(unpacked: Path) -> None
 
 CONFINED = (
     *("ballast-agent", "ballast-haproxy", "ballast-checks", "ballast-probe"),
-    *("ballast-firstboot", "ballast-names"),
+    *("ballast-firstboot", "ballast-names", "ballast-prepared"),
     *("ballast-boot-good", "ballast-slot-copy", "stunnel@", "pound", "heartbeat", "collectd"),
 )
 

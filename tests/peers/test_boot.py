@@ -82,7 +82,7 @@ def start() -> set[str]:
     while time.monotonic() < go_on_at:
         states.add(shown("ballast-agent", "ActiveState"))
     assert not (ETC / "hostname").exists()
-    (SOCKET.parent / "cards-named").touch()
+    (SOCKET.parent / "prepared").touch()
     systemctl("start", "network.target")
     return states
 

@@ -233,9 +233,9 @@ ETHERNET = "0x020000"
 HYPERV = "{f8615163-df3e-46c5-913f-f2d2f965ed0e}"
 
 
-def waited(buses: Path, within_s: float) -> float:
+def waited(buses: Path, within_s: float, most_s: float = 30) -> float:
     begun = time.monotonic()
-    cards.await_drivers(buses, within_s=within_s)
+    cards.await_drivers(buses, buses / "queue", within_s=within_s, most_s=most_s)
     return time.monotonic() - begun
 
 
@@ -270,6 +270,17 @@ def test_a_controller_without_its_driver_is_waited_for_and_then_named(
     loading.start()
     assert 0.3 < waited(tmp_path, within_s=30) < 15
     loading.join()
+
+
+def test_nobody_gives_up_while_udev_is_at_work_unless_it_takes_too_long(tmp_path: Path) -> None:
+    controller(tmp_path, "pci/devices/0000:00:03.0", **{"class": ETHERNET})
+    queue = tmp_path / "queue"
+    queue.touch()
+    assert waited(tmp_path, within_s=0.3, most_s=1) >= 1
+    done = threading.Timer(1, queue.unlink)
+    done.start()
+    assert 1.3 < waited(tmp_path, within_s=0.5) < 15
+    done.join()
 
 
 def test_where_no_controller_is_to_be_seen_its_bus_may_still_come(

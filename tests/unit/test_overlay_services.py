@@ -9,12 +9,14 @@ import socket
 import subprocess
 import tomllib
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from image import recipe
 from services.agent.peer import GROUPS
 from services.drivers import notify
+from services.drivers.cards import CONTROLLERS
 from services.drivers.checks import checks_unit
 from services.firstboot.making import paths
 from services.render import Place
@@ -27,7 +29,8 @@ UNITS = LIB / "systemd" / "system"
 OURS = sorted(path.name for path in UNITS.glob("ballast-*.service"))
 STATE = "/data/ballast"
 HAPROXIES = {"ballast-haproxy.service", "ballast-checks.service"}
-OF_OURSELVES = [unit for unit in OURS if unit not in HAPROXIES]
+PREPARED = "ballast-prepared.service"
+OF_OURSELVES = [unit for unit in OURS if unit not in {*HAPROXIES, PREPARED}]
 OTHERS = sorted(path.name for path in UNITS.glob("*.service.d"))
 
 STARTED_BY_THE_AGENT = {*HAPROXIES, "ballast-probe.service"}
@@ -145,6 +148,30 @@ def test_the_probe_is_started_by_the_agent_alone_where_the_agent_looks_for_it() 
     [made] = (LIB / "tmpfiles.d").glob("*.conf")
     assert f"d {place.probe} 1770 root {user} -" in lines(made)
     assert "ballast" not in next(each for each in recipe.SYSTEM if each.name == user).groups
+
+
+def test_the_drivers_are_loaded_of_the_controllers_that_are_waited_for() -> None:
+    [first] = values("ballast-names.service", "ExecStartPre")
+    expression = re.compile(first.split('"')[1])
+    netvsc = next(start for bus, _, start in CONTROLLERS if bus == "vmbus")
+    cards = [
+        "pci:v00008086d00001521sv00008086sd00000001bc02sc00i00",
+        "virtio:d00000001v00001AF4",
+        f"vmbus:{UUID(netvsc).bytes_le.hex()}",
+        "xen:vif",
+    ]
+    others = ["pci:v00001234d00001111bc03sc00i00", "virtio:d00000002v00001AF4", "xen:vbd"]
+    assert [alias for alias in cards + others if expression.search(alias)] == cards
+
+
+def test_the_agent_begins_when_the_file_is_there_that_follows_all_it_needs() -> None:
+    [touch] = values(PREPARED, "ExecStart")
+    [agent] = values("ballast-agent.service", "ExecStart")
+    assert touch.split()[1] == agent.partition("--after ")[2]
+    [after] = values(PREPARED, "After")
+    assert {"ballast-names.service", "ballast-firstboot.service"} < set(after.split())
+    [wants] = values("ballast-agent.service", "Wants")
+    assert PREPARED in wants.split()
 
 
 def test_the_first_boot_is_looked_for_by_what_it_makes() -> None:
