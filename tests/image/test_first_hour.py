@@ -62,6 +62,7 @@ def _hour(appliance: Appliance, disk: Path, folder: Path, renew: bool) -> None:
         unit.see_status(NEW)
         unit.see(NAME)
         assert unit.answers_ping(NEW)
+        assert unit.answers_ssh(NEW)
         _over_ssh(unit, folder)
         with listening(TAKEN, SERVER_PORT):
             _layer_4_is_looked_after(unit, folder)
@@ -70,6 +71,7 @@ def _hour(appliance: Appliance, disk: Path, folder: Path, renew: bool) -> None:
 
 def _nothing_is_open_but_ssh_and_that_refuses(unit: Unit, folder: Path) -> None:
     assert unit.answers_ping(FACTORY)
+    assert unit.answers_ssh(FACTORY)
     assert open_ports(FACTORY, [22, 25, 53, 80, 111, 161, 443, 694, 3333, 9080, 9081, 9443]) == {22}
     for person in recipe.PEOPLE:
         password = "setup" if person.name == "setup" else "loadbalancer"

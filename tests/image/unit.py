@@ -30,6 +30,9 @@ PAINT_S = 480
 """Until the status screen has painted its figures: 40 on a machine with nothing else to do, more
 than 240 seen on one that had to do six times what it can."""
 
+SSH_S = 120
+"""Until sshd listens, which begins when the screen has its figures."""
+
 CONSOLE_S = 240
 """Until a console has loaded after a login, which is a good part of a start."""
 
@@ -143,6 +146,15 @@ class Unit(Watched):
             if time.monotonic() > give_up_at:
                 return False
             time.sleep(0.2)
+
+    def answers_ssh(self, address: str, *, within_s: float = SSH_S) -> bool:
+        """Whether somebody listens at the unit's SSH port within the time."""
+        give_up_at = time.monotonic() + within_s
+        while not open_ports(address, [22]):
+            if time.monotonic() > give_up_at:
+                return False
+            time.sleep(0.2)
+        return True
 
     def ssh(
         self, name: str, password: str, address: str, *command: str, folder: Path
